@@ -1,0 +1,1 @@
+"""zsops: builds sites into releases and deploys them to hosts that run zeroserve."""
