@@ -1,0 +1,1 @@
+"""Bridge: the only way from Python to the engine."""

@@ -1,0 +1,1 @@
+"""Config: flags and environment become one value, here and nowhere else."""

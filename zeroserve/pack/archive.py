@@ -1,0 +1,256 @@
+"""Archive: a folder in, a tar out, its member index first.
+
+The same tree gives the same bytes on every machine.
+
+Each file is read twice: once for its digest, which stands in the index at the front, and once for
+its bytes. A file that changed in between is refused. Memory is bounded by one chunk and the list
+of names.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from zeroserve.errors import PackRefused
+from zeroserve.pack import ustar
+from zeroserve.pack.content_type import content_type_of
+from zeroserve.pack.member_index import (
+    INDEX_PATH,
+    Member,
+    encode_index,
+    encodings_of,
+    index_size,
+    site_digest_of,
+    text_digest,
+)
+from zeroserve.pack.walk import SourceFile, walk
+
+CHUNK_BYTES = 1 << 20
+PLACEHOLDER = b"<zs-meta"
+EPOCH_MAX = 1 << 40  # some 34,000 years; beyond it is a unit mistaken
+
+
+@dataclass(frozen=True, slots=True)
+class PackOptions:
+    """How to pack. `mtime` in seconds since 1970 is that of every member; 0 means no
+    Last-Modified.
+    """
+
+    include_hidden: bool = False
+    mtime: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PackResult:
+    """What was packed. `members` and `size` (bytes of the archive) include the index."""
+
+    release_digest: str
+    site_digest: str
+    members: int
+    size: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Digested:
+    file: SourceFile
+    sha256: bytes
+    has_placeholder: bool
+    identity: tuple[int, ...]
+
+
+class _HashedOutput:
+    """Writes on, and keeps the digest and the length of everything written."""
+
+    def __init__(self, output: BinaryIO) -> None:
+        self._output = output
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self._output.write(data)
+        self.digest.update(data)
+        self.size += len(data)
+
+
+def epoch_from_environment(environment: dict[str, str] | os._Environ[str]) -> int:
+    """The time of every member:
+
+    `SOURCE_DATE_EPOCH`, else 0. Raises `PackRefused` when it is no number.
+    """
+    text = environment.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit()) or int(text) > EPOCH_MAX:
+        raise PackRefused(
+            "pack-epoch",
+            f"`SOURCE_DATE_EPOCH` is `{text}`, not a number of seconds since 1970",
+            hint="unset it, or use for example `git log -1 --format=%ct`",
+        )
+    return int(text)
+
+
+def pack(directory: Path, output: BinaryIO, options: PackOptions) -> PackResult:
+    """Write the archive of `directory` to `output`, which need not be seekable.
+
+    Raises `PackRefused`; then what `output` got is no archive. Errors of `output` itself are not
+    caught.
+    """
+    tree = walk(directory, include_hidden=options.include_hidden)
+    digested = [_digest(file) for file in tree.files]
+    members = _place(digested, options.mtime)
+    index = encode_index(members)
+    sink = _HashedOutput(output)
+    sink.write(ustar.header_bytes(INDEX_PATH, len(index), options.mtime))
+    sink.write(index + bytes(ustar.padding(len(index))))
+    for one, member in zip(digested, members, strict=True):
+        sink.write(ustar.header_bytes(member.path, member.size, member.mtime))
+        assert sink.size == member.offset, member
+        _copy(one, sink)
+    sink.write(ustar.END_OF_ARCHIVE)
+    site = site_digest_of((member.path, member.sha256) for member in members)
+    return PackResult(
+        release_digest=text_digest(sink.digest.digest()),
+        site_digest=text_digest(site),
+        members=len(members) + 1,
+        size=sink.size,
+        warnings=tree.warnings,
+    )
+
+
+@contextmanager
+def atomic_output(destination: Path) -> Iterator[BinaryIO]:
+    """A file that appears at `destination` whole, synced, and only when the block ends without an
+    error.
+
+    Raises `PackRefused` (`pack-output`) for what the operating system refuses.
+    """
+    try:
+        descriptor, temporary = tempfile.mkstemp(
+            prefix=f".{destination.name[:200]}.", suffix=".new", dir=destination.parent
+        )
+    except OSError as error:
+        raise _output_refused(destination, error) from error
+    try:
+        with os.fdopen(descriptor, "wb", buffering=CHUNK_BYTES) as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), 0o666 & ~_umask())
+            os.fsync(file.fileno())
+        Path(temporary).replace(destination)
+        _sync_directory(destination.parent)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _output_refused(destination, error) from error
+        raise
+
+
+def _digest(file: SourceFile) -> _Digested:
+    digest = hashlib.sha256()
+    wants_placeholder = content_type_of(file.path).startswith("text/html")
+    found = False
+    tail = b""
+    with _opened(file) as source:
+        identity = _identity(source)
+        while chunk := source.read(CHUNK_BYTES):
+            digest.update(chunk)
+            if wants_placeholder and not found:
+                found = PLACEHOLDER in tail + chunk
+                tail = chunk[-len(PLACEHOLDER) + 1 :]
+        # A file may have been replaced since the walk: its size is that of what was just read.
+        size = source.tell()
+        if _identity(source) != identity:
+            raise _changed(file)
+    file = SourceFile(file.path, file.source, size)
+    return _Digested(file, digest.digest(), found, identity)
+
+
+def _place(digested: list[_Digested], mtime: int) -> list[Member]:
+    """Every member with the offset its data will have. They are sorted already."""
+    paths = frozenset(one.file.path for one in digested)
+    types = {path: content_type_of(path) for path in paths}
+    size = index_size(paths, types.values())
+    at = len(ustar.header_bytes(INDEX_PATH, size, mtime)) + size + ustar.padding(size)
+    members = []
+    for one in digested:
+        path = one.file.path
+        at += len(ustar.header_bytes(path, one.file.size, mtime))
+        members.append(
+            Member(
+                path=path,
+                offset=at,
+                size=one.file.size,
+                mtime=mtime,
+                sha256=one.sha256,
+                content_type=types[path],
+                encodings=encodings_of(path, paths),
+                has_placeholder=one.has_placeholder,
+            )
+        )
+        at += one.file.size + ustar.padding(one.file.size)
+    return members
+
+
+def _copy(one: _Digested, sink: _HashedOutput) -> None:
+    size = 0
+    with _opened(one.file) as source:
+        if _identity(source) != one.identity:
+            raise _changed(one.file)
+        while chunk := source.read(CHUNK_BYTES):
+            size += len(chunk)
+            if size > one.file.size:
+                break
+            sink.write(chunk)
+        if size != one.file.size or _identity(source) != one.identity:
+            raise _changed(one.file)
+    sink.write(bytes(ustar.padding(size)))
+
+
+@contextmanager
+def _opened(file: SourceFile) -> Iterator[BinaryIO]:
+    # O_NOFOLLOW: between the walk and now the file may have become a link.
+    try:
+        descriptor = os.open(file.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise PackRefused("pack-unreadable", f"`{file.source}`: {why}") from error
+    with os.fdopen(descriptor, "rb", buffering=0) as source:
+        yield source
+
+
+def _identity(source: BinaryIO) -> tuple[int, ...]:
+    now = os.fstat(source.fileno())
+    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
+def _changed(file: SourceFile) -> PackRefused:
+    return PackRefused(
+        "pack-changed",
+        f"`{file.source}` changed while it was packed",
+        hint="pack again when nothing writes there",
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _output_refused(destination: Path, error: OSError) -> PackRefused:
+    why = (error.strerror or str(error)).lower()
+    return PackRefused("pack-output", f"`{destination}` cannot be written: {why}")
