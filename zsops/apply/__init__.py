@@ -1,0 +1,1 @@
+"""Plans become deeds here: hosts are driven, watched, confirmed or brought back."""

@@ -1,0 +1,107 @@
+"""The external probe: the operator's own look at the new release, over a connection of its own.
+
+The host has already compared bytes from inside. What this adds is the way in: that whoever runs
+`zsops` reaches the listener and gets the new bytes there. Bytes are compared by their SHA-256, so
+the certificate's chain is not what trust rests on here (a development certificate has none).
+"""
+
+# ruff: noqa: N818 - an error is named for what happened, as in `zsops.errors`.
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import ssl
+from contextlib import closing
+from urllib.parse import quote
+
+from zsops.apply.target import Target
+from zsops.config.models import split_address
+from zsops.errors import ZsopsError
+from zsops.host import messages as m
+
+_FILES_MAX = 3
+_BODY_BYTES_MAX = 64 << 20
+_TIMEOUT_S = 5.0
+
+
+class ProbeFailed(ZsopsError):
+    """The operator does not get from the listener what the release holds."""
+
+    code = "probe-failed"
+
+
+def probe_from_here(target: Target) -> None:
+    """Ask every HTTPS listener for some changed files and for the configured checks.
+
+    Raises ProbeFailed, which names address, path and what came instead.
+    """
+    assert target.settings is not None
+    for address in target.settings.tls_addresses:
+        for content in target.health.content[:_FILES_MAX]:
+            _compare(address, target.settings.names, content)
+        for check in target.health.checks:
+            _check(address, target.settings.names, check)
+
+
+def _compare(address: str, names: tuple[str, ...], wanted: m.ContentCheck) -> None:
+    path = "/" + quote(wanted.path)
+    status, _, body = _get(address, names, path)
+    if status != 200:
+        raise ProbeFailed(f"`https://{address}{path}` answers {status}, expected 200")
+    found = hashlib.sha256(body).hexdigest()
+    if found != wanted.sha256:
+        raise ProbeFailed(
+            f"`https://{address}{path}` has other bytes than the release"
+            f" (sha256 {found[:8]}…, expected {wanted.sha256[:8]}…)"
+        )
+
+
+def _check(address: str, names: tuple[str, ...], check: m.StatusCheck) -> None:
+    status, headers, body = _get(address, names, check.path)
+    where = f"`https://{address}{check.path}`"
+    if status not in check.status:
+        wanted = " or ".join(str(each) for each in check.status)
+        raise ProbeFailed(f"{where} answers {status}, expected {wanted}")
+    if check.body_contains is not None and check.body_contains.encode() not in body:
+        raise ProbeFailed(f"{where} does not contain `{check.body_contains}`")
+    for name, value in check.header:
+        if headers.get(name) != value:
+            raise ProbeFailed(
+                f"{where} has header `{name}: {headers.get(name, '')}`, expected `{value}`"
+            )
+
+
+def _get(address: str, names: tuple[str, ...], path: str) -> tuple[int, dict[str, str], bytes]:
+    host, port = split_address(address)
+    # A listener on every address is reached from this machine by loopback.
+    reach = {"::": "::1", "0.0.0.0": "127.0.0.1"}.get(host, host)  # noqa: S104 - asked, not bound
+    server_name = names[0] if names else reach
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_alpn_protocols(["http/1.1"])
+    connection = _NamedConnection(reach, port, server_name, context)
+    try:
+        with closing(connection):
+            connection.request("GET", path, headers={"Host": server_name})
+            answer = connection.getresponse()
+            body = answer.read(_BODY_BYTES_MAX)
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, body
+    except (OSError, http.client.HTTPException) as error:
+        said = str(error) or type(error).__name__
+        raise ProbeFailed(f"`https://{address}{path}`: {said}") from error
+
+
+class _NamedConnection(http.client.HTTPSConnection):
+    """HTTPS to an address under another name, as DNS would lead there."""
+
+    def __init__(self, host: str, port: int, server_name: str, context: ssl.SSLContext) -> None:
+        super().__init__(host, port, timeout=_TIMEOUT_S, context=context)
+        self._server_name = server_name
+        self._tls = context
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._server_name)

@@ -1,0 +1,52 @@
+"""What one instance run needs to know, gathered before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zsops.host import messages as m
+from zsops.plan.model import InstancePlan
+from zsops.transport.base import Transport
+
+#: Asks the instance from the operator's side; raises `ProbeFailed`.
+ExternalProbe = Callable[["Target"], None]
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Who runs this and why. `id` is the ULID of the run, also the lease's."""
+
+    id: str
+    who: str
+    why: str = ""
+    commit: str = ""
+    pid: int | None = None
+    pid_started: int | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """One instance on one host. Times in seconds.
+
+    `tar` is the new site's tarball; None for a rollback, whose bytes are on the host already.
+    """
+
+    transport: Transport
+    instance: str
+    settings: m.InstanceSettings | None
+    health: m.HealthPolicy
+    url: str
+    keep: int
+    confirm_window_s: float
+    plan: InstancePlan | None = None
+    tar: Path | None = None
+    rollback_to: str | None = None
+    probe: ExternalProbe | None = None
+    retry_quarantined: bool = False
+
+    @property
+    def host(self) -> str:
+        """Name of the host."""
+        return self.transport.host

@@ -1,0 +1,1 @@
+"""Sources in, a deterministic tarball out."""

@@ -1,0 +1,1 @@
+"""What a host says of itself, in the form the planner takes."""

@@ -1,0 +1,152 @@
+"""Diff: what an instance should serve, minus what it serves. Pure; time comes in as an argument."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from zsops.host import messages as m
+from zsops.plan.model import DaemonAction, FileChange, InstancePlan, Plan
+from zsops.plan.wish import Facts, WishedFile, WishedInstance
+
+#: A saved plan is refused after this time: what a person approved should be what happens.
+PLAN_LIFETIME = timedelta(hours=1)
+
+
+def make_plan(
+    wishes: Sequence[WishedInstance],
+    facts: Mapping[tuple[str, str], Facts],
+    *,
+    project: str,
+    environment: str,
+    now: datetime,
+) -> Plan:
+    """The plan for `wishes`; `facts` by (host, instance) must have one entry for each."""
+    instances = tuple(plan_instance(each, facts[each.host, each.instance]) for each in wishes)
+    created = now.astimezone(UTC).replace(microsecond=0)
+    content = json.dumps(
+        [project, environment, *(each.model_dump() for each in instances)], sort_keys=True
+    )
+    return Plan(
+        id=hashlib.sha256(content.encode()).hexdigest()[:12],
+        project=project,
+        environment=environment,
+        created=_text(created),
+        expires=_text(created + PLAN_LIFETIME),
+        instances=instances,
+    )
+
+
+def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
+    """What happens to one instance."""
+    seen = facts.observation
+    current = seen.current
+    settled = (
+        current is not None
+        and current.release_digest == wish.release_digest
+        and seen.last_good == current.release
+    )
+    settings_changed = seen.settings != wish.settings
+    known = {each.release_digest for each in seen.releases}
+    switches = not settled
+    action, note = _daemon(wish, seen, switches=switches, settings_changed=settings_changed)
+    return InstancePlan(
+        host=wish.host,
+        instance=wish.instance,
+        site=wish.site,
+        observed=seen.state_digest,
+        old_release=current.release if current else None,
+        old_site_digest=current.site_digest if current else None,
+        new_site_digest=wish.site_digest,
+        new_release_digest=wish.release_digest,
+        files=len(wish.files),
+        size=wish.size,
+        upload=0 if wish.release_digest in known or settled else wish.size,
+        changes=diff_files(facts.members, wish.files),
+        switches=switches,
+        daemon=action,
+        daemon_note=note,
+        settings_changed=settings_changed,
+        recovers=seen.phase.in_flight,
+        url=wish.url,
+        warnings=_warnings(wish, seen),
+    )
+
+
+def diff_files(old: Sequence[m.HostedMember], new: Sequence[WishedFile]) -> tuple[FileChange, ...]:
+    """Files that differ, sorted by path."""
+    before = {each.path: each for each in old}
+    after = {each.path: each for each in new}
+    changes = []
+    for path in sorted(before.keys() | after.keys()):
+        was, becomes = before.get(path), after.get(path)
+        if was and becomes and was.sha256 == becomes.sha256:
+            continue
+        changes.append(
+            FileChange(
+                path=path,
+                kind="added" if was is None else "removed" if becomes is None else "changed",
+                old_size=was.size if was else None,
+                new_size=becomes.size if becomes else None,
+            )
+        )
+    return tuple(changes)
+
+
+def content_checks(
+    changes: Sequence[FileChange], files: Sequence[WishedFile]
+) -> tuple[m.ContentCheck, ...]:
+    """Files whose served bytes a health check compares: those that changed and are verbatim.
+
+    Small ones first when there are too many: each is fetched over a connection of its own. When
+    nothing changed (a first start of a known site), any of the site's files will do.
+    """
+    touched = {each.path for each in changes if each.kind != "removed"}
+    fitting = [each for each in files if each.verbatim]
+    chosen = [each for each in fitting if each.path in touched] or fitting
+    chosen = sorted(chosen, key=lambda each: (each.size, each.path))[: m.CONTENT_CHECKS_MAX]
+    return tuple(
+        m.ContentCheck(path=each.path, sha256=each.sha256, size=each.size) for each in chosen
+    )
+
+
+def _daemon(
+    wish: WishedInstance, seen: m.Observation, *, switches: bool, settings_changed: bool
+) -> tuple[DaemonAction, str]:
+    daemon = seen.daemon
+    if not seen.installed:
+        return "install", "installed and started"
+    if not daemon.running:
+        return "start", f"not running ({daemon.error}): started" if daemon.error else "started"
+    if settings_changed:
+        return "restart", "restarted: its settings change (connections are drained first)"
+    if switches:
+        return "reload", f"reloaded, generation {(daemon.generation or 0) + 1}; none is dropped"
+    if daemon.release_digest != wish.release_digest:
+        return "restart", "restarted: it serves another release than the host's state says"
+    return "none", ""
+
+
+def _warnings(wish: WishedInstance, seen: m.Observation) -> tuple[str, ...]:
+    said = []
+    if seen.phase.in_flight:
+        left = f", it reverts in {seen.deadline_s:.0f} s" if seen.deadline_s is not None else ""
+        said.append(f"an unconfirmed deployment is under way{left}; it is undone first")
+    if seen.unsafe:
+        said.append(f"the host is marked unsafe: {seen.unsafe}")
+    if seen.drift:
+        said.append(f"drift: {seen.drift}")
+    said.extend(
+        f"this release failed here at {each.at}: {each.reason}"
+        for each in seen.quarantine
+        if each.release_digest == wish.release_digest
+    )
+    if seen.lease is not None:
+        said.append(f"{seen.lease.who} holds the host ({seen.lease.why or 'no reason given'})")
+    return tuple(said)
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,71 @@
+"""A plan: what a deployment will change, instance by instance, bound to what was observed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: What happens to an instance's daemon.
+DaemonAction = Literal["none", "install", "start", "reload", "restart"]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class FileChange(_Value):
+    """One file of the site. Sizes in bytes; None on the side where it does not exist."""
+
+    path: str
+    kind: Literal["added", "changed", "removed"]
+    old_size: int | None
+    new_size: int | None
+
+
+class InstancePlan(_Value):
+    """What happens to one instance on one host."""
+
+    host: str
+    instance: str
+    site: str
+    observed: str = Field(description="state digest of the instance when the plan was made")
+    old_release: str | None
+    old_site_digest: str | None
+    new_site_digest: str
+    new_release_digest: str
+    files: int = Field(description="files of the new site")
+    size: int = Field(description="bytes of the new tarball")
+    upload: int = Field(description="bytes the host lacks")
+    changes: tuple[FileChange, ...]
+    switches: bool = Field(description="another release goes into service")
+    daemon: DaemonAction
+    daemon_note: str
+    settings_changed: bool
+    recovers: bool = Field(description="a deployment that was left unfinished is undone first")
+    url: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_no_op(self) -> bool:
+        """Nothing to do: the wish is in service, confirmed, and its daemon runs as asked."""
+        return not (
+            self.switches or self.settings_changed or self.recovers or self.daemon != "none"
+        )
+
+
+class Plan(_Value):
+    """What `zsops deploy` will do. Saved as JSON by `zsops plan --out`."""
+
+    v: Literal[1] = 1
+    id: str = Field(description="first 12 hex digits over everything below")
+    project: str
+    environment: str
+    created: str = Field(description="RFC 3339, UTC")
+    expires: str = Field(description="RFC 3339, UTC; afterwards the plan is stale")
+    instances: tuple[InstancePlan, ...]
+
+    @property
+    def is_no_op(self) -> bool:
+        """Nothing to do anywhere."""
+        return all(each.is_no_op for each in self.instances)

@@ -1,0 +1,36 @@
+"""Which release a rollback goes to. The host decides; this is the preview from its observation."""
+
+from __future__ import annotations
+
+from zsops.errors import NoSuchRelease
+from zsops.host import messages as m
+
+
+def rollback_target(seen: m.Observation, to: str | None) -> m.ReleaseInfo:
+    """The release whose site a rollback brings back.
+
+    Without `to`: the newest confirmed release whose site differs from the one in service and that
+    was not itself rolled back from. Raises NoSuchRelease.
+    """
+    if to is not None:
+        for each in seen.releases:
+            if each.release == to:
+                return each
+        known = ", ".join(f"`{each.release}`" for each in seen.releases) or "none"
+        raise NoSuchRelease(f"no release `{to}` of `{seen.instance}`", hint=f"kept: {known}")
+    if seen.current is None:
+        raise NoSuchRelease(f"instance `{seen.instance}` has no release in service")
+    fitting = [
+        each
+        for each in seen.releases
+        if each.confirmed
+        and not each.rolled_back
+        and each.number > 0
+        and each.site_digest != seen.current.site_digest
+    ]
+    if not fitting:
+        raise NoSuchRelease(
+            f"instance `{seen.instance}` has no earlier confirmed release to go back to",
+            hint="`zsops history` lists what was deployed",
+        )
+    return max(fitting, key=lambda each: each.number)

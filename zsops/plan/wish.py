@@ -1,0 +1,40 @@
+"""What an instance should be: values the planner gets, made by others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zsops.host import messages as m
+
+
+@dataclass(frozen=True)
+class WishedFile:
+    """A file of the new site. `sha256` is bare hex; `verbatim` if it is served as it is stored."""
+
+    path: str
+    size: int
+    sha256: str
+    verbatim: bool
+
+
+@dataclass(frozen=True)
+class WishedInstance:
+    """One instance on one host as the configuration and the build want it."""
+
+    host: str
+    instance: str
+    site: str
+    settings: m.InstanceSettings
+    release_digest: str
+    site_digest: str
+    size: int
+    files: tuple[WishedFile, ...]
+    url: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was observed of an instance; `members` are those of the release in service."""
+
+    observation: m.Observation
+    members: tuple[m.HostedMember, ...] = ()

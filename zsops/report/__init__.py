@@ -1,0 +1,1 @@
+"""What a run tells: events, and how a terminal, a pipe and a program see them."""
