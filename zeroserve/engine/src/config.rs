@@ -1,0 +1,103 @@
+//! Parsed settings, as Python hands them over the C door. In: JSON. Out: typed values. Never here:
+//! a configuration file, an environment variable, a socket.
+
+use std::os::fd::RawFd;
+
+use serde::Deserialize;
+
+/// Everything the engine is started with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Event loops, each on its own thread.
+    pub(crate) threads: usize,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) generation: GenerationSpec,
+    #[serde(default = "default_index")]
+    pub(crate) index: String,
+    #[serde(default)]
+    pub(crate) try_html: bool,
+    /// Largest read from the tarball per step, in bytes.
+    #[serde(default = "default_chunk_size")]
+    pub(crate) chunk_size: usize,
+    #[serde(default)]
+    pub(crate) access_log: Option<AccessLog>,
+    /// Secret path that answers with digest and generation.
+    #[serde(default)]
+    pub(crate) probe_path: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+}
+
+/// A bound, listening socket for each event loop.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listener {
+    pub(crate) scheme: Scheme,
+    pub(crate) address: String,
+    pub(crate) fds: Vec<RawFd>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Common,
+    Combined,
+    Json,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccessLog {
+    pub(crate) fd: RawFd,
+    pub(crate) format: LogFormat,
+}
+
+/// What one generation is built from. Files are opened, and keys read, by the caller.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GenerationSpec {
+    pub(crate) id: u64,
+    pub(crate) site: SiteSpec,
+    #[serde(default)]
+    pub(crate) release_digest: Option<String>,
+    #[serde(default)]
+    pub(crate) tls: Option<TlsSpec>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SiteSpec {
+    pub(crate) fd: RawFd,
+    pub(crate) path: String,
+}
+
+/// PEM text of one certificate chain and its key, with the names to blame in errors.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsSpec {
+    pub(crate) cert_pem: String,
+    pub(crate) key_pem: String,
+    pub(crate) cert_path: String,
+    pub(crate) key_path: String,
+}
+
+// The key never reaches a log or an error text by way of `{:?}`.
+impl std::fmt::Debug for TlsSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsSpec").field("cert_path", &self.cert_path).finish_non_exhaustive()
+    }
+}
+
+fn default_index() -> String {
+    "index.html".to_owned()
+}
+
+const fn default_chunk_size() -> usize {
+    64 << 10
+}

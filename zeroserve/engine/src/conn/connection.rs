@@ -1,0 +1,502 @@
+//! One connection's walk: receive, open records, parse heads, answer, send, wait. What is decided
+//! about a request is decided elsewhere; what happens to bytes happens here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::join;
+use zs_proto::h1::body::{BodyDrain, Drain};
+use zs_proto::h1::parse::parse_head;
+
+use super::lifetime::{Ended, Registered};
+use super::session::{Ingested, Session};
+use super::{Buffers, Link};
+use crate::clock::monotonic;
+use crate::config::Scheme;
+use crate::generation::LoopGeneration;
+use crate::observe::{Line, Requester};
+use crate::reply::{Body, CACHED_BODY_BYTES_MAX, Reply};
+use crate::request::{self, Exchange};
+use crate::ring;
+use crate::tls;
+use crate::worker::Worker;
+
+/// A handshake that takes longer is a stuck or hostile peer.
+const HANDSHAKE_SECONDS: u64 = 10;
+/// From a request's first byte to the end of its head: what nginx users know as a slow-loris guard.
+const HEAD_SECONDS: u64 = 10;
+/// Between requests; nginx's `keepalive_timeout` default.
+const IDLE_SECONDS: u64 = 75;
+/// For one send of at most a step of a body: slower peers than about 2 KB/s are cut.
+const SEND_SECONDS: u64 = 60;
+/// For the rest of a request's body that nobody wants.
+const BODY_SECONDS: u64 = 30;
+/// For the peer to read our last answer and close, before we do.
+const LINGER_SECONDS: u64 = 3;
+/// Read and thrown away while lingering.
+const LINGER_BYTES_MAX: usize = 4 << 20;
+/// Answers gather up to here before they are sent, when requests are pipelined.
+const OUTPUT_HIGH_WATER: usize = 64 << 10;
+/// Plaintext of one TLS record (RFC 8446 section 5.1).
+const RECORD_BYTES: usize = 16 << 10;
+/// What sealing adds, roughly: header, content type and tag for each record.
+const RECORD_OVERHEAD: usize = 64;
+
+/// The other end, as the log shows it.
+pub(crate) struct Peer(Option<SocketAddr>);
+
+impl Peer {
+    pub(crate) const fn new(address: Option<SocketAddr>) -> Self {
+        Self(address)
+    }
+
+    fn text(&self) -> String {
+        match self.0 {
+            Some(SocketAddr::V6(v6)) => {
+                v6.ip().to_ipv4_mapped().map_or_else(|| v6.ip().to_string(), |v4| v4.to_string())
+            }
+            Some(SocketAddr::V4(v4)) => v4.ip().to_string(),
+            None => "unix".to_owned(),
+        }
+    }
+}
+
+/// What the deadline is for; it moves only when this changes, so that a trickle of bytes can't hold a
+/// connection open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Handshake,
+    Idle,
+    Head,
+    Body,
+    Nothing,
+}
+
+impl Waiting {
+    const fn seconds(self) -> u64 {
+        match self {
+            Self::Handshake => HANDSHAKE_SECONDS,
+            Self::Idle => IDLE_SECONDS,
+            Self::Head => HEAD_SECONDS,
+            Self::Body => BODY_SECONDS,
+            Self::Nothing => SEND_SECONDS,
+        }
+    }
+}
+
+/// How a connection ends.
+enum End {
+    /// All is said: goodbye and close.
+    Goodbye,
+    /// The peer may still be sending: let it read the answer before the socket goes.
+    Linger,
+    /// The transport is gone or can't be trusted.
+    Abort,
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Abort
+    }
+}
+
+impl From<Ended> for End {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Draining => Self::Goodbye,
+            Ended::DeadlinePassed => Self::Abort,
+        }
+    }
+}
+
+struct Connection<L: Link> {
+    worker: Rc<Worker>,
+    link: L,
+    session: Session<L::Chunk>,
+    place: Registered,
+    peer: Peer,
+    /// Request bytes, opened and not answered yet, from `consumed` on.
+    input: Vec<u8>,
+    consumed: usize,
+    /// The rest of a request body that is being thrown away.
+    unwanted_body: Option<BodyDrain>,
+    waiting: Waiting,
+}
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, scheme: Scheme) {
+    let place = worker.lifetimes.register(HANDSHAKE_SECONDS);
+    worker.counters.connections.add(1);
+    worker.counters.connections_open.add(1);
+    if let Some((session, waiting)) = open_session(&worker, scheme) {
+        let mut connection = Connection {
+            worker: Rc::clone(&worker),
+            link,
+            session,
+            place,
+            peer,
+            input: Vec::new(),
+            consumed: 0,
+            unwanted_body: None,
+            waiting,
+        };
+        let Err(end) = connection.run().await;
+        connection.finish(end).await;
+    } else {
+        drop(place);
+        link.close().await;
+    }
+    worker.counters.connections_open.subtract(1);
+    worker.connection_closed();
+}
+
+fn open_session<C>(worker: &Worker, scheme: Scheme) -> Option<(Session<C>, Waiting)>
+where
+    C: std::ops::Deref<Target = [u8]>,
+{
+    match scheme {
+        Scheme::Http => Some((Session::Plain { output: Vec::new() }, Waiting::Nothing)),
+        Scheme::Https => {
+            let generation = worker.generation();
+            let session = tls::Session::accept(generation.tls.as_ref()?).ok()?;
+            Some((Session::Tls(Box::new(session)), Waiting::Handshake))
+        }
+    }
+}
+
+impl<L: Link> Connection<L> {
+    async fn run(&mut self) -> Result<std::convert::Infallible, End> {
+        let mut peer_closed = false;
+        loop {
+            self.answer_buffered().await?;
+            self.flush().await?;
+            if peer_closed {
+                return Err(End::Goodbye);
+            }
+            let chunk = self.wait_bytes().await?;
+            peer_closed = match chunk {
+                None => true,
+                Some(chunk) => self.ingest(chunk).await?,
+            };
+        }
+    }
+
+    /// Opens what has arrived; true when it was the peer's last.
+    async fn ingest(&mut self, chunk: L::Chunk) -> Result<bool, End> {
+        if self.input.capacity() == 0 {
+            self.input = self.worker.buffers.take(0);
+        }
+        let outcome = self.session.ingest(chunk, &mut self.input);
+        match outcome {
+            Ingested::Open => Ok(false),
+            Ingested::PeerClosed => Ok(true),
+            Ingested::Established => {
+                self.worker.counters.tls_handshakes.add(1);
+                self.waiting = Waiting::Nothing;
+                Ok(false)
+            }
+            Ingested::Failed => {
+                self.worker.counters.tls_failures.add(1);
+                self.flush().await?; // the alert
+                Err(End::Linger)
+            }
+        }
+    }
+
+    async fn wait_bytes(&mut self) -> Result<Option<L::Chunk>, End> {
+        let waiting = if self.waiting == Waiting::Handshake {
+            Waiting::Handshake
+        } else if self.unwanted_body.is_some() {
+            Waiting::Body
+        } else if self.input.is_empty() {
+            Waiting::Idle
+        } else {
+            Waiting::Head
+        };
+        let idle = waiting == Waiting::Idle;
+        if idle {
+            if self.worker.draining() {
+                return Err(End::Goodbye);
+            }
+            // An idle connection owns no buffer.
+            self.worker.buffers.give(std::mem::take(&mut self.input));
+        }
+        let lifetime = &self.place.lifetime;
+        if waiting != self.waiting || waiting == Waiting::Handshake {
+            if self.waiting != waiting {
+                lifetime.extend(waiting.seconds());
+            }
+            self.waiting = waiting;
+        }
+        lifetime.set_idle(idle);
+        let chunk = lifetime.guard(self.link.recv()).await??;
+        lifetime.set_idle(false);
+        Ok(chunk)
+    }
+
+    /// Answers every complete request that has arrived.
+    async fn answer_buffered(&mut self) -> Result<(), End> {
+        loop {
+            let bytes = self.input.get(self.consumed..).unwrap_or_default();
+            if let Some(drain) = &mut self.unwanted_body {
+                match drain.handle(bytes).map_err(|_| End::Linger)? {
+                    Drain::Done { consumed } => self.consumed += consumed,
+                    Drain::More => {
+                        self.input.clear();
+                        self.consumed = 0;
+                        return Ok(());
+                    }
+                    Drain::OverLimit => return Err(End::Linger),
+                }
+                self.unwanted_body = None;
+                self.waiting = Waiting::Nothing;
+                continue;
+            }
+            if bytes.is_empty() {
+                self.compact();
+                return Ok(());
+            }
+            let exchange = match parse_head(bytes) {
+                Ok(None) => {
+                    self.compact();
+                    return Ok(());
+                }
+                Ok(Some((head, length))) => {
+                    let generation = self.worker.generation();
+                    let exchange = request::answer(&self.worker, generation, &head);
+                    self.consumed += length;
+                    exchange
+                }
+                Err(error) => request::refuse(&self.worker, error),
+            };
+            self.waiting = Waiting::Nothing;
+            self.exchange(exchange).await?;
+            if self.session.output().len() >= OUTPUT_HIGH_WATER {
+                self.flush().await?;
+            }
+        }
+    }
+
+    /// Throws consumed bytes away, so that the next ones follow directly.
+    fn compact(&mut self) {
+        if self.consumed >= self.input.len() {
+            self.input.clear();
+        } else {
+            self.input.drain(..self.consumed);
+        }
+        self.consumed = 0;
+    }
+
+    /// Sends one answer, or puts it behind those that wait to be sent.
+    async fn exchange(&mut self, exchange: Exchange) -> Result<(), End> {
+        let Exchange { generation, reply, keep_alive, unwanted_body, requester, started } = exchange;
+        let (status, body_bytes) = (reply.status, reply.body_bytes);
+        let sent = self.send_reply(&generation, reply).await;
+        let counters = &self.worker.counters;
+        counters.response(status);
+        counters.bytes_sent.add(body_bytes);
+        if let Some(requester) = requester {
+            self.log(&requester, status, body_bytes, started, generation.id);
+        }
+        sent?;
+        self.unwanted_body = unwanted_body;
+        if keep_alive {
+            return Ok(());
+        }
+        self.flush().await?;
+        Err(if self.unwanted_body.is_some() { End::Linger } else { End::Goodbye })
+    }
+
+    async fn send_reply(&mut self, generation: &LoopGeneration, reply: Reply) -> Result<(), End> {
+        let Body::Member { member, start, length } = reply.body else {
+            self.make_room(reply.head.len());
+            self.seal(&reply.head)?;
+            self.worker.buffers.give(reply.head);
+            return Ok(());
+        };
+        let entry = generation.site.index.entry(member);
+        let (offset, size) = (entry.offset, entry.size);
+        let mut body = generation.bodies.body(member);
+        if body.is_none() && size <= CACHED_BODY_BYTES_MAX as u64 {
+            body = Some(self.load_body(generation, member, offset, size).await?);
+        }
+        match body {
+            Some(body) => {
+                let start = usize::try_from(start).map_err(|_| End::Abort)?;
+                let length = usize::try_from(length).map_err(|_| End::Abort)?;
+                let bytes = body.get(start..start + length).ok_or(End::Abort)?;
+                self.seal_with_head(reply.head, bytes)
+            }
+            None => self.stream(generation, reply.head, offset + start, length).await,
+        }
+    }
+
+    /// Reads a small body once and keeps it for the next requests.
+    async fn load_body(
+        &self,
+        generation: &LoopGeneration,
+        member: u32,
+        offset: u64,
+        size: u64,
+    ) -> Result<Rc<[u8]>, End> {
+        let length = usize::try_from(size).map_err(|_| End::Abort)?;
+        let buffer = self.worker.buffers.take(length);
+        let (result, buffer) = ring::read_at(&generation.site.file, buffer, offset, length).await;
+        if result? != length {
+            return Err(End::Abort); // the file was cut short under us
+        }
+        let body: Rc<[u8]> = Rc::from(&buffer[..length]);
+        self.worker.buffers.give(buffer);
+        let grown = generation.bodies.keep(member, &body);
+        let gauge = &self.worker.counters.cache_bytes;
+        if grown >= 0 { gauge.add(grown.unsigned_abs()) } else { gauge.subtract(grown.unsigned_abs()) }
+        Ok(body)
+    }
+
+    /// Head and body in as few records as there can be: the first holds the head and what fits.
+    fn seal_with_head(&mut self, mut head: Vec<u8>, body: &[u8]) -> Result<(), End> {
+        self.make_room(head.len() + body.len());
+        let first = body.len().min(RECORD_BYTES.saturating_sub(head.len()));
+        head.extend_from_slice(&body[..first]);
+        self.seal(&head)?;
+        self.seal(&body[first..])?;
+        self.worker.buffers.give(head);
+        Ok(())
+    }
+
+    /// A body too large to keep: while one step is being sent, the next is being read.
+    async fn stream(
+        &mut self,
+        generation: &LoopGeneration,
+        head: Vec<u8>,
+        mut offset: u64,
+        mut left: u64,
+    ) -> Result<(), End> {
+        let worker = Rc::clone(&self.worker);
+        let file = &generation.site.file;
+        let step = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(worker.chunk_size);
+        let mut buffer = worker.buffers.take(head.len() + step(left));
+        buffer.extend_from_slice(&head);
+        worker.buffers.give(head);
+        let mut want = step(left);
+        let (mut result, mut filled) = ring::read_at(file, buffer, offset, want).await;
+        loop {
+            if result? != want {
+                return Err(End::Abort); // the file was cut short under us
+            }
+            offset += want as u64;
+            left -= want as u64;
+            self.make_room(filled.len());
+            self.seal(&filled)?;
+            filled.clear();
+            if left == 0 {
+                worker.buffers.give(filled);
+                return Ok(());
+            }
+            want = step(left);
+            let (sent, read) =
+                join(self.flush(), ring::read_at(file, filled, offset, want)).await;
+            sent?;
+            (result, filled) = read;
+        }
+    }
+
+    fn seal(&mut self, bytes: &[u8]) -> Result<(), End> {
+        if self.session.seal(bytes) { Ok(()) } else { Err(End::Abort) }
+    }
+
+    /// Gives the session a buffer that will not have to grow.
+    fn make_room(&mut self, plaintext_bytes: usize) {
+        let output = self.session.output();
+        if output.capacity() == 0 {
+            let records = plaintext_bytes / RECORD_BYTES + 2;
+            *output = self.worker.buffers.take(plaintext_bytes + records * RECORD_OVERHEAD);
+        }
+    }
+
+    /// Sends all that waits.
+    async fn flush(&mut self) -> Result<(), End> {
+        let output = std::mem::take(self.session.output());
+        if output.is_empty() {
+            self.worker.buffers.give(output);
+            return Ok(());
+        }
+        let lifetime = &self.place.lifetime;
+        if self.waiting != Waiting::Handshake {
+            lifetime.extend(SEND_SECONDS);
+            self.waiting = Waiting::Nothing;
+        }
+        let output = lifetime.guard(send_all(&self.link, output)).await??;
+        self.worker.buffers.give(output);
+        Ok(())
+    }
+
+    fn log(&self, requester: &Requester, status: u16, bytes: u64, started: Duration, id: u64) {
+        let Some(log) = &self.worker.log else { return };
+        let kept = log.record(&Line {
+            peer: &self.peer.text(),
+            scheme: self.session.scheme(),
+            date: self.worker.clock.date(),
+            requester,
+            status,
+            body_bytes: bytes,
+            duration: monotonic().saturating_sub(started),
+            generation: id,
+        });
+        if !kept {
+            self.worker.counters.log_lines_dropped.add(1);
+        }
+    }
+
+    async fn finish(mut self, end: End) {
+        self.place.lifetime.extend(LINGER_SECONDS);
+        match end {
+            End::Abort => {}
+            End::Goodbye | End::Linger => {
+                self.session.seal_close();
+                let output = std::mem::take(self.session.output());
+                let goodbye = self.place.lifetime.guard(send_all(&self.link, output)).await;
+                if matches!(end, End::Linger) && matches!(goodbye, Ok(Ok(_))) {
+                    self.link.shutdown().await;
+                    self.discard().await;
+                }
+            }
+        }
+        give_back(&self.worker.buffers, &mut self.input, self.session.output());
+        let Self { link, place, session, .. } = self;
+        drop(session);
+        link.close().await;
+        drop(place);
+    }
+
+    /// Reads and forgets, so that closing does not reset the connection under the peer's last read.
+    async fn discard(&mut self) {
+        let mut bytes = 0;
+        while bytes < LINGER_BYTES_MAX {
+            match self.place.lifetime.guard(self.link.recv()).await {
+                Ok(Ok(Some(chunk))) => bytes += chunk.len(),
+                _ => return,
+            }
+        }
+    }
+}
+
+fn give_back(buffers: &Buffers, input: &mut Vec<u8>, output: &mut Vec<u8>) {
+    buffers.give(std::mem::take(input));
+    buffers.give(std::mem::take(output));
+}
+
+async fn send_all<L: Link>(link: &L, mut output: Vec<u8>) -> io::Result<Vec<u8>> {
+    let mut sent = 0;
+    while sent < output.len() {
+        let (result, buffer) = link.send(output, sent).await;
+        output = buffer;
+        match result? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => sent += count,
+        }
+    }
+    Ok(output)
+}

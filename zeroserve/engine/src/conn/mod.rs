@@ -1,0 +1,13 @@
+//! A connection is one task: it waits for bytes, decides through `proto`, and sends. Straight-line
+//! code over a `Link`, which is a socket, or bytes in memory in tests.
+
+mod buffers;
+mod connection;
+mod lifetime;
+mod link;
+mod session;
+
+pub(crate) use buffers::Buffers;
+pub(crate) use connection::{Peer, serve};
+pub(crate) use lifetime::Lifetimes;
+pub(crate) use link::Link;

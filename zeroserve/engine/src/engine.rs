@@ -1,0 +1,242 @@
+//! The engine: N loops on N threads, told the same things at the same time. In: settings and
+//! generations. Out: statistics. Its methods may be called from any thread.
+
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_channel::mpsc::{UnboundedSender, unbounded};
+
+use crate::config::{GenerationSpec, Settings};
+use crate::error::EngineError;
+use crate::generation::{Generation, Summary, duplicate};
+use crate::observe::{Counters, Snapshot};
+use crate::worker::{self, Command, Rules, Setup};
+
+/// Stack of a loop's thread. Tasks live on the heap; BoringSSL's handshakes need the most.
+const LOOP_STACK_BYTES: usize = 1 << 20;
+
+pub(crate) struct Engine {
+    loops: Vec<Loop>,
+    state: Mutex<State>,
+    running: Arc<Running>,
+}
+
+struct Loop {
+    commands: UnboundedSender<Command>,
+    counters: Arc<Counters>,
+}
+
+/// What changes over the engine's life; its lock also makes reloads follow one another.
+struct State {
+    generation: u64,
+}
+
+/// How many loops run.
+struct Running {
+    count: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Engine {
+    /// # Errors
+    /// `Refused` for a bad site, certificate or descriptor; `Unsupported` where there is no io_uring.
+    pub(crate) fn start(settings: &Settings) -> Result<(Self, Summary), EngineError> {
+        if settings.threads == 0 {
+            return Err(EngineError::Refused("threads must be greater than zero".to_owned()));
+        }
+        let (generation, summary) = Generation::build(&settings.generation)?;
+        let id = generation.id;
+        let generation = Arc::new(generation);
+        let rules = Arc::new(Rules {
+            index: settings.index.as_bytes().into(),
+            try_html: settings.try_html,
+            probe_path: settings.probe_path.as_ref().map(|path| path.as_bytes().into()),
+            chunk_size: settings.chunk_size.max(1024),
+        });
+        let retired = spawn_reaper()?;
+        let (started, starts) = mpsc::sync_channel(settings.threads);
+        let running = Arc::new(Running { count: Mutex::new(0), changed: Condvar::new() });
+        let mut engine =
+            Self { loops: Vec::new(), state: Mutex::new(State { generation: id }), running };
+        for number in 0..settings.threads {
+            let shared = Shared {
+                generation: Arc::clone(&generation),
+                rules: Arc::clone(&rules),
+                retired: retired.clone(),
+                started: started.clone(),
+            };
+            let begun = engine.start_loop(number, settings, shared);
+            if let Err(error) = begun.and_then(|()| wait_start(&starts)) {
+                engine.tell(|| Command::Stop);
+                return Err(error);
+            }
+        }
+        Ok((engine, summary))
+    }
+
+    fn start_loop(
+        &mut self,
+        number: usize,
+        settings: &Settings,
+        shared: Shared,
+    ) -> Result<(), EngineError> {
+        let mut listeners = Vec::new();
+        for listener in &settings.listeners {
+            let fd = listener.fds.get(number).ok_or_else(|| {
+                EngineError::Refused(format!("`{}` has no socket for loop {number}", listener.address))
+            })?;
+            listeners.push((listener.scheme, duplicate(*fd)?));
+        }
+        let log = settings
+            .access_log
+            .as_ref()
+            .map(|log| duplicate(log.fd).map(|file| (file, log.format)))
+            .transpose()?;
+        let counters = Arc::new(Counters::default());
+        let (commands, inbox) = unbounded();
+        let setup = Setup {
+            listeners,
+            log,
+            generation: shared.generation,
+            rules: shared.rules,
+            counters: Arc::clone(&counters),
+            retired: shared.retired,
+            commands: inbox,
+            myself: commands.clone(),
+            started: shared.started,
+        };
+        let running = Arc::clone(&self.running);
+        *lock(&running.count) += 1;
+        let spawned = thread::Builder::new()
+            .name(format!("zs-loop-{number}"))
+            .stack_size(LOOP_STACK_BYTES)
+            .spawn(move || {
+                let _leaving = Leaving(running);
+                worker::run(setup);
+            });
+        if let Err(error) = spawned {
+            *lock(&self.running.count) -= 1;
+            return Err(EngineError::Unsupported(format!("no thread for an event loop: {error}")));
+        }
+        self.loops.push(Loop { commands, counters });
+        Ok(())
+    }
+
+    /// Builds a generation on the calling thread, then has every loop swap to it. Returns when all
+    /// have.
+    ///
+    /// # Errors
+    /// `Refused`, naming the bad file; the old generation goes on serving then.
+    pub(crate) fn reload(&self, spec: &GenerationSpec) -> Result<Summary, EngineError> {
+        let mut state = lock(&self.state);
+        let (generation, summary) = Generation::build(spec)?;
+        let id = generation.id;
+        let generation = Arc::new(generation);
+        let (done, swapped) = mpsc::sync_channel(self.loops.len());
+        let mut told = 0;
+        for event_loop in &self.loops {
+            let command = Command::Publish(Arc::clone(&generation), done.clone());
+            told += usize::from(event_loop.commands.unbounded_send(command).is_ok());
+        }
+        drop(done);
+        for _ in 0..told {
+            // A loop that ends meanwhile drops its sender.
+            if swapped.recv().is_err() {
+                break;
+            }
+        }
+        state.generation = id;
+        Ok(summary)
+    }
+
+    /// # Errors
+    /// `Refused` for a descriptor that can't be used.
+    pub(crate) fn reopen_log(&self, fd: i32) -> Result<(), EngineError> {
+        for event_loop in &self.loops {
+            let _ = event_loop.commands.unbounded_send(Command::ReopenLog(duplicate(fd)?));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut sum = Snapshot::new(lock(&self.state).generation, self.loops.len());
+        for event_loop in &self.loops {
+            sum.add(&event_loop.counters);
+        }
+        sum
+    }
+
+    /// Stops accepting, ends idle connections, lets the others finish. Returns at once.
+    pub(crate) fn drain(&self) {
+        self.tell(|| Command::Drain);
+    }
+
+    /// True when every loop has ended within `timeout`.
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut count = lock(&self.running.count);
+        while *count > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            (count, _) = self
+                .running
+                .changed
+                .wait_timeout(count, left)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        true
+    }
+
+    /// Ends every loop now, whatever its connections do.
+    pub(crate) fn stop(&self) {
+        self.tell(|| Command::Stop);
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
+        for event_loop in &self.loops {
+            let _ = event_loop.commands.unbounded_send(command());
+        }
+    }
+}
+
+/// What the loops of one engine share.
+struct Shared {
+    generation: Arc<Generation>,
+    rules: Arc<Rules>,
+    retired: Sender<Arc<Generation>>,
+    started: SyncSender<Result<(), EngineError>>,
+}
+
+/// Counts a loop out, also when it panics.
+struct Leaving(Arc<Running>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        *lock(&self.0.count) -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+fn wait_start(starts: &Receiver<Result<(), EngineError>>) -> Result<(), EngineError> {
+    starts.recv().unwrap_or_else(|_| Err(EngineError::Bug("an event loop ended at its start".to_owned())))
+}
+
+/// A thread that frees retired generations; it ends with the last loop.
+fn spawn_reaper() -> Result<Sender<Arc<Generation>>, EngineError> {
+    let (retired, inbox) = mpsc::channel::<Arc<Generation>>();
+    thread::Builder::new()
+        .name("zs-reaper".to_owned())
+        .stack_size(64 << 10)
+        .spawn(move || inbox.into_iter().for_each(drop))
+        .map_err(|error| EngineError::Unsupported(format!("no thread to free generations: {error}")))?;
+    Ok(retired)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The values behind our locks are valid at every instant, so a panic elsewhere doesn't spoil them.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,100 @@
+//! A generation: site and TLS material of one load, immutable, swapped whole. Built and validated on
+//! the caller's thread, shared by all loops, freed when the last request that uses it has ended.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use serde::Serialize;
+
+use crate::config::GenerationSpec;
+use crate::error::EngineError;
+use crate::reply::BodyCache;
+use crate::site::Site;
+use crate::tls;
+
+pub(crate) struct Generation {
+    pub(crate) id: u64,
+    pub(crate) site: Site,
+    pub(crate) tls: Option<tls::Context>,
+    /// The probe path's body, made once.
+    pub(crate) probe: Vec<u8>,
+}
+
+/// What the caller is told about a generation.
+#[derive(Serialize)]
+pub(crate) struct Summary {
+    members: usize,
+    bytes: u64,
+    site_digest: String,
+    indexed: bool,
+    warnings: Vec<String>,
+}
+
+impl Generation {
+    /// # Errors
+    /// `Refused`, naming the file that is bad.
+    pub(crate) fn build(spec: &GenerationSpec) -> Result<(Self, Summary), EngineError> {
+        let file = duplicate(spec.site.fd)?;
+        let tls = spec.tls.as_ref().map(tls::build).transpose()?;
+        let (site, warnings) = Site::open(file, &spec.site.path)?;
+        let summary = Summary {
+            members: site.index.len(),
+            bytes: site.bytes,
+            site_digest: site.digest.clone(),
+            indexed: site.indexed,
+            warnings,
+        };
+        let probe = serde_json::json!({
+            "v": 1,
+            "pid": std::process::id(),
+            "generation": spec.id,
+            "release_digest": spec.release_digest,
+            "site_digest": site.digest,
+        });
+        let probe = format!("{probe}\n").into_bytes();
+        Ok((Self { id: spec.id, site, tls, probe }, summary))
+    }
+}
+
+/// One loop's hold on a generation, with what the loop itself remembers of it.
+pub(crate) struct LoopGeneration {
+    shared: Option<Arc<Generation>>,
+    pub(crate) bodies: BodyCache,
+    retired: Sender<Arc<Generation>>,
+}
+
+impl LoopGeneration {
+    pub(crate) fn new(shared: Arc<Generation>, retired: Sender<Arc<Generation>>) -> Rc<Self> {
+        Rc::new(Self { shared: Some(shared), bodies: BodyCache::default(), retired })
+    }
+}
+
+impl std::ops::Deref for LoopGeneration {
+    type Target = Arc<Generation>;
+
+    fn deref(&self) -> &Self::Target {
+        self.shared.as_ref().expect("present until drop")
+    }
+}
+
+impl Drop for LoopGeneration {
+    fn drop(&mut self) {
+        // Unmapping a large index and closing files is work for another thread than the loop's.
+        if let Some(shared) = self.shared.take() {
+            let _ = self.retired.send(shared);
+        }
+    }
+}
+
+/// Our own descriptor for one of the caller's.
+pub(crate) fn duplicate(fd: i32) -> Result<OwnedFd, EngineError> {
+    if fd < 0 {
+        return Err(EngineError::Refused(format!("invalid file descriptor {fd}")));
+    }
+    // SAFETY: borrowed only for the duplication; a closed descriptor makes it fail with EBADF.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+        .try_clone_to_owned()
+        .map_err(|error| EngineError::Refused(format!("file descriptor {fd} can not be used: {error}")))
+}

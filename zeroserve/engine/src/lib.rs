@@ -1,0 +1,24 @@
+//! The data plane of zeroserve. A request walks through the modules in this order:
+//!
+//! ```text
+//! listen -> ring -> conn -> tls -> (proto) -> request -> site -> reply -> conn -> ring
+//! ```
+//!
+//! `ffi` is the only door; `engine` and `worker` carry N event loops; `generation` is what a reload
+//! swaps. Protocol decisions are in the crate `zs-proto`, tar parsing in `zs-archive`: neither does I/O.
+
+mod clock;
+mod config;
+mod conn;
+mod engine;
+mod error;
+pub mod ffi;
+mod generation;
+mod listen;
+mod observe;
+mod reply;
+mod request;
+mod ring;
+mod site;
+mod tls;
+mod worker;

@@ -1,0 +1,93 @@
+//! Counters of one event loop. Only the loop writes them, so an add is a load and a store; other
+//! threads read them whenever they like.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde::Serialize;
+
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    pub(crate) fn subtract(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
+    }
+
+    pub(crate) fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) connections_open: Counter,
+    pub(crate) connections: Counter,
+    pub(crate) accept_errors: Counter,
+    pub(crate) tls_handshakes: Counter,
+    pub(crate) tls_failures: Counter,
+    /// Answered requests by first digit of their status (index 0: 1xx).
+    responses: [Counter; 5],
+    pub(crate) bytes_sent: Counter,
+    pub(crate) timeouts: Counter,
+    pub(crate) cache_bytes: Counter,
+    pub(crate) log_lines_dropped: Counter,
+}
+
+impl Counters {
+    pub(crate) fn response(&self, status: u16) {
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        self.responses[class].add(1);
+    }
+}
+
+/// The sum over all loops, as `zs_engine_stats` reports it.
+#[derive(Default, Serialize)]
+pub(crate) struct Snapshot {
+    generation: u64,
+    threads: usize,
+    connections_open: u64,
+    connections: u64,
+    accept_errors: u64,
+    tls_handshakes: u64,
+    tls_failures: u64,
+    requests: u64,
+    responses_1xx: u64,
+    responses_2xx: u64,
+    responses_3xx: u64,
+    responses_4xx: u64,
+    responses_5xx: u64,
+    bytes_sent: u64,
+    timeouts: u64,
+    cache_bytes: u64,
+    log_lines_dropped: u64,
+}
+
+impl Snapshot {
+    pub(crate) fn new(generation: u64, threads: usize) -> Self {
+        Self { generation, threads, ..Self::default() }
+    }
+
+    pub(crate) fn add(&mut self, loop_counters: &Counters) {
+        let c = loop_counters;
+        let [one, two, three, four, five] = c.responses.each_ref().map(Counter::value);
+        self.connections_open += c.connections_open.value();
+        self.connections += c.connections.value();
+        self.accept_errors += c.accept_errors.value();
+        self.tls_handshakes += c.tls_handshakes.value();
+        self.tls_failures += c.tls_failures.value();
+        self.requests += one + two + three + four + five;
+        self.responses_1xx += one;
+        self.responses_2xx += two;
+        self.responses_3xx += three;
+        self.responses_4xx += four;
+        self.responses_5xx += five;
+        self.bytes_sent += c.bytes_sent.value();
+        self.timeouts += c.timeouts.value();
+        self.cache_bytes += c.cache_bytes.value();
+        self.log_lines_dropped += c.log_lines_dropped.value();
+    }
+}

@@ -1,0 +1,12 @@
+//! An answer: a head, and where its body comes from. Every answer becomes this, and leaves the same
+//! way. No I/O: members are named, not read.
+
+mod body_cache;
+mod plan;
+mod static_file;
+mod text;
+
+pub(crate) use body_cache::{BODY_BYTES_MAX as CACHED_BODY_BYTES_MAX, BodyCache};
+pub(crate) use plan::{Body, ConnectionField, Opening, Reply};
+pub(crate) use static_file::{not_found, static_file};
+pub(crate) use text::{method_not_allowed, options, probe, redirect, refusal};

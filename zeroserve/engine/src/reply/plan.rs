@@ -1,0 +1,50 @@
+//! What is about to be sent: a finished head in bytes, and a body source.
+
+use zs_proto::h1::encode::HeadWriter;
+
+use crate::clock::DATE_LEN;
+
+/// Where body bytes come from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// All bytes are behind the head already, or there are none.
+    Inline,
+    /// A range of a member of the tarball.
+    Member { member: u32, start: u64, length: u64 },
+}
+
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// The head, and with `Body::Inline` the body behind it.
+    pub(crate) head: Vec<u8>,
+    pub(crate) body: Body,
+    /// Bytes of the body, for the log.
+    pub(crate) body_bytes: u64,
+}
+
+/// What `Connection` says, where it has to say something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectionField {
+    Silent,
+    Close,
+    KeepAlive,
+}
+
+/// How every head begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening {
+    pub(crate) date: [u8; DATE_LEN],
+    pub(crate) connection: ConnectionField,
+}
+
+impl Opening {
+    pub(crate) fn head(self, out: &mut Vec<u8>, status: u16) -> HeadWriter<'_> {
+        let head = HeadWriter::status(out, status).date(&self.date);
+        match self.connection {
+            ConnectionField::Silent => head,
+            ConnectionField::Close => head.close(),
+            ConnectionField::KeepAlive => head.keep_alive(),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The index: one record a member in one allocation, names in another, a hash table of numbers over
+//! both. About 80 bytes a member beside its name, so a million members fit in 80 MB.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+/// Hex digits of an entity tag: half a SHA-256.
+pub(crate) const ETAG_DIGITS: usize = 32;
+
+/// One member.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Of the content, from the start of the tarball.
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+    mtime: i64,
+    /// From the content's SHA-256: same bytes, same tag, on every server and after every reload.
+    pub(crate) etag: [u8; ETAG_DIGITS],
+    name_start: u32,
+    name_length: u16,
+    content_type: u16,
+}
+
+impl Entry {
+    /// Unix seconds; `None` when the tarball has no meaningful time, as packed ones don't.
+    pub(crate) fn last_modified(&self) -> Option<u64> {
+        u64::try_from(self.mtime).ok().filter(|&seconds| seconds > 0)
+    }
+}
+
+pub(crate) struct Index {
+    names: Box<[u8]>,
+    entries: Box<[Entry]>,
+    table: HashTable<u32>,
+    types: Box<[Box<str>]>,
+}
+
+impl Index {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn entry(&self, member: u32) -> &Entry {
+        &self.entries[member as usize]
+    }
+
+    pub(crate) fn content_type(&self, entry: &Entry) -> &[u8] {
+        self.types[usize::from(entry.content_type)].as_bytes()
+    }
+
+    pub(crate) fn member(&self, name: &[u8]) -> Option<u32> {
+        self.table
+            .find(hash(name), |&member| self.name(self.entry(member)) == name)
+            .copied()
+    }
+
+    fn name(&self, entry: &Entry) -> &[u8] {
+        let start = entry.name_start as usize;
+        &self.names[start..start + usize::from(entry.name_length)]
+    }
+}
+
+fn hash(name: &[u8]) -> u64 {
+    // Names come from the operator's tarball and lookups never insert: no key is needed against
+    // crafted collisions.
+    FixedState::default().hash_one(name)
+}
+
+/// What a member is added as.
+pub(crate) struct Member<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+    pub(crate) mtime: i64,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) content_type: &'a str,
+}
+
+/// Gathers members; the last of a name wins.
+#[derive(Default)]
+pub(crate) struct Builder {
+    names: Vec<u8>,
+    entries: Vec<Entry>,
+    types: Vec<Box<str>>,
+    type_numbers: HashMap<Box<str>, u16>,
+}
+
+impl Builder {
+    pub(crate) fn with_capacity(members: usize) -> Self {
+        Self { entries: Vec::with_capacity(members), ..Self::default() }
+    }
+
+    /// False when the tarball is beyond what the index can number: 4 GiB of names, 65,536 content
+    /// types, names above 64 KiB.
+    pub(crate) fn add(&mut self, member: &Member<'_>) -> bool {
+        let (Ok(name_start), Ok(name_length)) =
+            (u32::try_from(self.names.len()), u16::try_from(member.name.len()))
+        else {
+            return false;
+        };
+        let content_type = if let Some(&number) = self.type_numbers.get(member.content_type) {
+            number
+        } else {
+            let Ok(number) = u16::try_from(self.types.len()) else { return false };
+            self.types.push(member.content_type.into());
+            self.type_numbers.insert(member.content_type.into(), number);
+            number
+        };
+        self.names.extend_from_slice(member.name.as_bytes());
+        self.entries.push(Entry {
+            offset: member.offset,
+            size: member.size,
+            mtime: member.mtime,
+            etag: hex_half(&member.sha256),
+            name_start,
+            name_length,
+            content_type,
+        });
+        true
+    }
+
+    pub(crate) fn finish(self) -> Index {
+        let mut index = Index {
+            names: self.names.into_boxed_slice(),
+            entries: self.entries.into_boxed_slice(),
+            table: HashTable::new(),
+            types: self.types.into_boxed_slice(),
+        };
+        let mut table = HashTable::with_capacity(index.len());
+        for member in 0..u32::try_from(index.len()).unwrap_or(u32::MAX) {
+            let name = index.name(index.entry(member));
+            let number = hash(name);
+            match table.find_mut(number, |&other| index.name(index.entry(other)) == name) {
+                Some(earlier) => *earlier = member,
+                None => {
+                    table.insert_unique(number, member, |&other| {
+                        hash(index.name(index.entry(other)))
+                    });
+                }
+            }
+        }
+        index.table = table;
+        index
+    }
+}
+
+fn hex_half(sha256: &[u8; 32]) -> [u8; ETAG_DIGITS] {
+    let mut digits = [0; ETAG_DIGITS];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(sha256) {
+        pair.copy_from_slice(&hex(*byte));
+    }
+    digits
+}
+
+pub(super) fn hex(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(name: &str, offset: u64) -> Member<'_> {
+        Member { name, offset, size: 1, mtime: 0, sha256: [0xab; 32], content_type: "text/css" }
+    }
+
+    #[test]
+    fn members_are_found_by_name_and_the_last_of_a_name_wins() {
+        let mut builder = Builder::with_capacity(3);
+        for (name, offset) in [("a/b.css", 512), ("c", 1024), ("a/b.css", 2048)] {
+            assert!(builder.add(&member(name, offset)));
+        }
+        let index = builder.finish();
+        let found = index.entry(index.member(b"a/b.css").unwrap());
+        assert_eq!(found.offset, 2048);
+        assert_eq!(&found.etag, b"abababababababababababababababab");
+        assert_eq!(index.content_type(found), b"text/css");
+        assert!(index.member(b"a/b").is_none());
+    }
+
+    #[test]
+    fn a_record_stays_small() {
+        // A million members must cost at most 120 bytes each beside their names; the table takes 5.
+        assert!(size_of::<Entry>() <= 72);
+    }
+}

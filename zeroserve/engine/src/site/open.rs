@@ -1,0 +1,252 @@
+//! Opening a tarball: walk its headers, trust its member index only as far as they agree, hash what
+//! has none. Runs on the caller's thread, never on an event loop: its reads are plain ones.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use boring::sha::Sha256;
+use zs_archive::members::{INDEX_PATH, MemberIndex};
+use zs_archive::tar::{EXTENDED_BYTES_MAX, Entry, Walker};
+
+use super::Site;
+use super::index::{Builder, Index, Member, hex};
+use super::mime::Types;
+use crate::error::EngineError;
+
+/// One read of headers. Small members lie many to a window; for large ones only a block is used.
+const WINDOW_BYTES: usize = EXTENDED_BYTES_MAX as usize;
+/// Read at a large stride: the next header is far away, so only a block is worth reading.
+const BLOCK_BYTES: usize = 512;
+/// One step of hashing.
+const HASH_STEP_BYTES: usize = 256 << 10;
+/// How often a long hash says how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
+
+impl Site {
+    /// The site, and what its owner should know though it can be served.
+    ///
+    /// # Errors
+    /// `Refused`, naming `path` and, where there is one, the member.
+    pub(crate) fn open(file: OwnedFd, path: &str) -> Result<(Self, Vec<String>), EngineError> {
+        let file = File::from(file);
+        let metadata = file.metadata().map_err(|e| refused(path, &e))?;
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() { "a directory" } else { "not a regular file" };
+            return Err(refused(path, &format!("is {what}; a tarball is wanted")));
+        }
+        let bytes = metadata.len();
+        let source = Source { file: &file, path };
+        let entries = source.walk(bytes)?;
+        let mut warnings = Vec::new();
+        let (index, digest, indexed) = match entries.split_first() {
+            Some((first, members)) if first.path == INDEX_PATH => {
+                let (index, digest) = source.adopt(first, members)?;
+                (index, digest, true)
+            }
+            _ => {
+                let (index, digest) = source.hash_all(entries, &mut warnings)?;
+                (index, digest, false)
+            }
+        };
+        let not_found_page = index.member(b"404.html");
+        let file = Arc::new(OwnedFd::from(file));
+        Ok((Self { file, index, digest, bytes, indexed, not_found_page }, warnings))
+    }
+}
+
+struct Source<'a> {
+    file: &'a File,
+    path: &'a str,
+}
+
+impl Source<'_> {
+    /// Every member, in the order of the tar.
+    fn walk(&self, bytes: u64) -> Result<Vec<Entry>, EngineError> {
+        let mut walker = Walker::new(bytes);
+        let mut entries = Vec::new();
+        let mut window = vec![0; WINDOW_BYTES];
+        let (mut start, mut length) = (0_u64, 0_usize);
+        while let Some(want) = walker.poll_read() {
+            let inside = want.offset.checked_sub(start).and_then(|at| usize::try_from(at).ok());
+            let at = match inside {
+                Some(at) if at + want.len <= length => at,
+                _ => {
+                    // Near the last window: members are small, so read on. Far: just what is wanted.
+                    let near = want.offset <= start + 2 * WINDOW_BYTES as u64;
+                    let size = if near { WINDOW_BYTES } else { want.len.max(BLOCK_BYTES) };
+                    start = want.offset;
+                    length = self.read(&mut window[..size], start)?;
+                    0
+                }
+            };
+            let got = window.get(at..length).unwrap_or_default();
+            entries.extend(walker.handle_bytes(got).map_err(|e| refused(self.path, &e))?);
+        }
+        Ok(entries)
+    }
+
+    /// The index that the packer wrote, if the headers agree with every record.
+    fn adopt(&self, first: &Entry, members: &[Entry]) -> Result<(Index, String), EngineError> {
+        let mut bytes = vec![0; usize::try_from(first.size).map_err(|e| refused(self.path, &e))?];
+        self.read_exact(&mut bytes, first)?;
+        let records = MemberIndex::parse(&bytes)
+            .map_err(|e| refused(self.path, &format!("`{INDEX_PATH}`: {e}")))?;
+        if records.len() != members.len() {
+            let (listed, found) = (records.len(), members.len());
+            return Err(disagrees(self.path, &format!("it lists {listed} members, the tar has {found}")));
+        }
+        let mut builder = Builder::with_capacity(members.len());
+        for (record, member) in records.iter().zip(members) {
+            let same = record.path == member.path
+                && (record.offset, record.size, record.mtime)
+                    == (member.offset, member.size, member.mtime);
+            if !same {
+                return Err(disagrees(self.path, &format!("about `{}`", member.path)));
+            }
+            let added = builder.add(&Member {
+                name: record.path,
+                offset: record.offset,
+                size: record.size,
+                mtime: record.mtime,
+                sha256: *record.sha256,
+                content_type: record.content_type,
+            });
+            self.check_added(added)?;
+        }
+        Ok((builder.finish(), digest_text(records.site_digest())))
+    }
+
+    /// A foreign tarball: every member is read once for its tag.
+    fn hash_all(
+        &self,
+        entries: Vec<Entry>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Index, String), EngineError> {
+        let entries = self.last_of_each_name(entries, warnings);
+        let types = Types::new();
+        let mut site = Sha256::new();
+        let mut builder = Builder::with_capacity(entries.len());
+        let mut progress = Progress::new(self.path, entries.len());
+        for (number, entry) in entries.iter().enumerate() {
+            progress.report(number);
+            let sha256 = self.hash(entry)?;
+            site.update(entry.path.as_bytes());
+            site.update(b"\0");
+            site.update(&sha256);
+            let added = builder.add(&Member {
+                name: &entry.path,
+                offset: entry.offset,
+                size: entry.size,
+                mtime: entry.mtime,
+                sha256,
+                content_type: types.of(&entry.path),
+            });
+            self.check_added(added)?;
+        }
+        Ok((builder.finish(), digest_text(&site.finish())))
+    }
+
+    /// Sorted by name, as the site digest wants it; of several with one name the last in the tar.
+    fn last_of_each_name(&self, entries: Vec<Entry>, warnings: &mut Vec<String>) -> Vec<Entry> {
+        let total = entries.len();
+        let mut last: HashMap<String, Entry> = HashMap::with_capacity(total);
+        for entry in entries {
+            last.insert(entry.path.clone(), entry);
+        }
+        if last.len() < total {
+            let count = total - last.len();
+            warnings.push(format!(
+                "`{}`: {count} members are hidden by later ones of the same name",
+                self.path
+            ));
+        }
+        let mut entries: Vec<_> = last.into_values().collect();
+        entries.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+        entries
+    }
+
+    fn hash(&self, entry: &Entry) -> Result<[u8; 32], EngineError> {
+        let mut sha256 = Sha256::new();
+        let mut buffer = vec![0; HASH_STEP_BYTES.min(usize::try_from(entry.size).unwrap_or(usize::MAX))];
+        let mut done = 0;
+        while done < entry.size {
+            let step = usize::try_from(entry.size - done).unwrap_or(usize::MAX).min(buffer.len());
+            let got = self.read(&mut buffer[..step], entry.offset + done)?;
+            if got == 0 {
+                return Err(refused(self.path, &format!("was cut short while `{}` was read", entry.path)));
+            }
+            sha256.update(&buffer[..got]);
+            done += got as u64;
+        }
+        Ok(sha256.finish())
+    }
+
+    fn read_exact(&self, buffer: &mut [u8], entry: &Entry) -> Result<(), EngineError> {
+        self.file
+            .read_exact_at(buffer, entry.offset)
+            .map_err(|e| refused(self.path, &format!("`{}`: {e}", entry.path)))
+    }
+
+    fn read(&self, buffer: &mut [u8], offset: u64) -> Result<usize, EngineError> {
+        let mut got = 0;
+        while got < buffer.len() {
+            match self.file.read_at(&mut buffer[got..], offset + got as u64) {
+                Ok(0) => break,
+                Ok(count) => got += count,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(refused(self.path, &e)),
+            }
+        }
+        Ok(got)
+    }
+
+    fn check_added(&self, added: bool) -> Result<(), EngineError> {
+        if added {
+            return Ok(());
+        }
+        Err(refused(self.path, &"has more names or content types than the index can number"))
+    }
+}
+
+/// Says how far hashing is, when it takes long enough for somebody to wonder.
+struct Progress<'a> {
+    path: &'a str,
+    total: usize,
+    next: Instant,
+}
+
+impl<'a> Progress<'a> {
+    fn new(path: &'a str, total: usize) -> Self {
+        Self { path, total, next: Instant::now() + PROGRESS_INTERVAL }
+    }
+
+    fn report(&mut self, done: usize) {
+        if Instant::now() < self.next {
+            return;
+        }
+        self.next = Instant::now() + PROGRESS_INTERVAL;
+        eprintln!("hashing `{}`: {done} of {} members (pack it with `zeroserve --pack` to skip this)", self.path, self.total);
+    }
+}
+
+fn digest_text(digest: &[u8; 32]) -> String {
+    let mut text = String::from("sha256:");
+    for byte in digest {
+        text.extend(hex(*byte).map(char::from));
+    }
+    text
+}
+
+fn refused(path: &str, why: &impl std::fmt::Display) -> EngineError {
+    EngineError::Refused(format!("`{path}`: {why}"))
+}
+
+fn disagrees(path: &str, what: &str) -> EngineError {
+    EngineError::Refused(format!(
+        "`{path}`: the member index `{INDEX_PATH}` and the tar headers disagree: {what}"
+    ))
+}

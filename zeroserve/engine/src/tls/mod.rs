@@ -1,0 +1,7 @@
+//! TLS 1.3 over memory: records in, plaintext out, and back. Never touches a socket.
+
+mod context;
+mod session;
+
+pub(crate) use context::{Context, build};
+pub(crate) use session::{Ingested, Session};

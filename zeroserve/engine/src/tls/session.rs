@@ -1,0 +1,137 @@
+//! One TLS session over memory. Several records of an answer gather in one buffer and leave in one
+//! send; a record's bytes are read straight from the receive buffer.
+
+use std::io::{self, Read, Write};
+use std::ops::Deref;
+
+use boring::error::ErrorStack;
+use boring::ssl::{ErrorCode, SslStream};
+
+use super::Context;
+
+/// Room made for plaintext per read: requests are small, uploads take a few turns.
+const PLAINTEXT_STEP: usize = 2 << 10;
+
+pub(crate) struct Session<C> {
+    stream: SslStream<Memory<C>>,
+    established: bool,
+}
+
+/// What a chunk of ciphertext led to.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum Ingested {
+    /// Wait for more bytes; output may be waiting to be sent.
+    Open,
+    /// The handshake has just finished.
+    Established,
+    /// The peer has closed its side.
+    PeerClosed,
+    /// The peer broke the protocol; an alert may be waiting to be sent.
+    Failed,
+}
+
+/// The transport BoringSSL sees.
+struct Memory<C> {
+    input: Option<C>,
+    taken: usize,
+    output: Vec<u8>,
+}
+
+impl<C: Deref<Target = [u8]>> Read for Memory<C> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Some(chunk) = &self.input else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        let left = chunk.get(self.taken..).unwrap_or_default();
+        let count = left.len().min(into.len());
+        into[..count].copy_from_slice(&left[..count]);
+        self.taken += count;
+        if self.taken == chunk.len() {
+            // Back to the loop's pool at once: other connections wait for buffers.
+            self.input = None;
+            self.taken = 0;
+        }
+        Ok(count)
+    }
+}
+
+impl<C> Write for Memory<C> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<C: Deref<Target = [u8]>> Session<C> {
+    pub(crate) fn accept(context: &Context) -> Result<Self, ErrorStack> {
+        let memory = Memory { input: None, taken: 0, output: Vec::new() };
+        let ssl = context.session()?;
+        // Handshake state is dropped when the handshake is done: several KiB a connection.
+        // SAFETY: `ssl` is a valid session, owned here.
+        unsafe {
+            boring_sys::SSL_set_shed_handshake_config(foreign_ptr(&ssl), 1);
+        }
+        Ok(Self { stream: SslStream::new(ssl, memory)?, established: false })
+    }
+
+    /// Takes ciphertext in and appends what it carries to `plaintext`.
+    pub(crate) fn ingest(&mut self, chunk: C, plaintext: &mut Vec<u8>) -> Ingested {
+        let memory = self.stream.get_mut();
+        memory.input = Some(chunk);
+        memory.taken = 0;
+        let mut outcome = Ingested::Open;
+        if !self.established {
+            match self.stream.accept() {
+                Ok(()) => {
+                    self.established = true;
+                    outcome = Ingested::Established;
+                }
+                Err(error) if error.code() == ErrorCode::WANT_READ => return Ingested::Open,
+                Err(_) => return Ingested::Failed,
+            }
+        }
+        while self.stream.get_mut().input.is_some() || self.stream.ssl().pending() > 0 {
+            if plaintext.capacity() - plaintext.len() < PLAINTEXT_STEP {
+                plaintext.reserve(PLAINTEXT_STEP);
+            }
+            match self.stream.ssl_read_uninit(plaintext.spare_capacity_mut()) {
+                Ok(count) => {
+                    // SAFETY: BoringSSL has initialised `count` bytes of the spare capacity.
+                    unsafe { plaintext.set_len(plaintext.len() + count) };
+                }
+                Err(error) => match error.code() {
+                    ErrorCode::WANT_READ => break,
+                    ErrorCode::ZERO_RETURN => return Ingested::PeerClosed,
+                    _ => return Ingested::Failed,
+                },
+            }
+        }
+        outcome
+    }
+
+    /// Seals `plaintext` as records of up to 16 KiB behind the waiting output.
+    pub(crate) fn seal(&mut self, plaintext: &[u8]) -> bool {
+        plaintext.is_empty() || self.stream.ssl_write(plaintext).is_ok()
+    }
+
+    /// Says goodbye (`close_notify`), so that the peer can tell the end from a cut.
+    pub(crate) fn seal_close(&mut self) {
+        if self.established {
+            let _ = self.stream.shutdown();
+        }
+    }
+
+    /// Ciphertext waiting to be sent.
+    pub(crate) fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.stream.get_mut().output
+    }
+}
+
+fn foreign_ptr(ssl: &boring::ssl::SslRef) -> *mut boring_sys::SSL {
+    use foreign_types::ForeignTypeRef as _;
+    ssl.as_ptr()
+}

@@ -1,0 +1,183 @@
+//! One event loop: a thread, a ring, and what its connections share. Nothing here is seen by another
+//! thread but the counters and the inbox of commands.
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, SyncSender};
+use std::time::Duration;
+
+use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
+use futures_util::StreamExt as _;
+
+use crate::clock::Clock;
+use crate::config::{LogFormat, Scheme};
+use crate::conn::{Buffers, Lifetimes};
+use crate::error::EngineError;
+use crate::generation::{Generation, LoopGeneration};
+use crate::listen;
+use crate::observe::{AccessLog, Counters};
+use crate::ring::{self, ListenSocket};
+
+/// How often deadlines are looked at; also their precision.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// After the last connection has closed, the log may still have lines to write.
+const LOG_FLUSH_STEP: Duration = Duration::from_millis(5);
+const LOG_FLUSH_STEPS: usize = 200;
+
+/// What other threads ask of a loop.
+pub(crate) enum Command {
+    /// Serve this generation from the next request on; answer when that is so.
+    Publish(Arc<Generation>, SyncSender<()>),
+    ReopenLog(OwnedFd),
+    Drain,
+    Stop,
+}
+
+/// What a loop is started with.
+pub(crate) struct Setup {
+    pub(crate) listeners: Vec<(Scheme, OwnedFd)>,
+    pub(crate) log: Option<(OwnedFd, LogFormat)>,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) retired: Sender<Arc<Generation>>,
+    pub(crate) commands: UnboundedReceiver<Command>,
+    pub(crate) myself: UnboundedSender<Command>,
+    /// Told once whether the loop runs.
+    pub(crate) started: SyncSender<Result<(), EngineError>>,
+}
+
+/// What holds for every request of every generation.
+pub(crate) struct Rules {
+    pub(crate) index: Box<[u8]>,
+    pub(crate) try_html: bool,
+    pub(crate) probe_path: Option<Box<[u8]>>,
+    pub(crate) chunk_size: usize,
+}
+
+/// The state that the connections of one loop share.
+pub(crate) struct Worker {
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) clock: Clock,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) buffers: Buffers,
+    pub(crate) lifetimes: Rc<Lifetimes>,
+    pub(crate) log: Option<Rc<AccessLog>>,
+    pub(crate) chunk_size: usize,
+    /// Where a path is decoded and joined while it is looked up.
+    pub(crate) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
+    generation: RefCell<Rc<LoopGeneration>>,
+    retired: Sender<Arc<Generation>>,
+    draining: Cell<bool>,
+    sweeping: Cell<bool>,
+    myself: UnboundedSender<Command>,
+}
+
+impl Worker {
+    /// What a request that starts now is answered from, whole.
+    pub(crate) fn generation(&self) -> Rc<LoopGeneration> {
+        Rc::clone(&self.generation.borrow())
+    }
+
+    pub(crate) fn draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    pub(crate) fn connection_closed(&self) {
+        if self.draining.get() && self.lifetimes.open() == 0 {
+            let _ = self.myself.unbounded_send(Command::Stop);
+        }
+    }
+
+    fn publish(&self, shared: Arc<Generation>) {
+        let next = LoopGeneration::new(shared, self.retired.clone());
+        let previous = self.generation.replace(next);
+        self.counters.cache_bytes.subtract(previous.bodies.bytes() as u64);
+    }
+
+    /// Starts the sweep of deadlines if it isn't under way; it ends with the last connection, so an
+    /// idle server never wakes.
+    pub(crate) fn ensure_sweep(self: &Rc<Self>) {
+        if self.sweeping.replace(true) {
+            return;
+        }
+        let worker = Rc::clone(self);
+        compio::runtime::spawn(async move {
+            while worker.lifetimes.open() > 0 {
+                compio::time::sleep(SWEEP_INTERVAL).await;
+                worker.counters.timeouts.add(worker.lifetimes.sweep());
+            }
+            worker.buffers.trim();
+            worker.sweeping.set(false);
+        })
+        .detach();
+    }
+}
+
+/// Runs a loop on the calling thread until it is stopped or drained.
+pub(crate) fn run(setup: Setup) {
+    let runtime = match ring::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = setup.started.send(Err(error));
+            return;
+        }
+    };
+    runtime.block_on(serve(setup));
+}
+
+async fn serve(setup: Setup) {
+    let Setup { listeners, log, generation, rules, counters, retired, mut commands, myself, started } =
+        setup;
+    let worker = Rc::new(Worker {
+        chunk_size: rules.chunk_size,
+        scratch: RefCell::default(),
+        rules,
+        clock: Clock::new(),
+        counters,
+        buffers: Buffers::default(),
+        lifetimes: Rc::new(Lifetimes::default()),
+        log: log.map(|(file, format)| Rc::new(AccessLog::new(file, format))),
+        generation: RefCell::new(LoopGeneration::new(generation, retired.clone())),
+        retired,
+        draining: Cell::new(false),
+        sweeping: Cell::new(false),
+        myself,
+    });
+    let mut accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|(scheme, fd)| (scheme, ListenSocket::new(fd)))
+        .flat_map(|(scheme, socket)| listen::accept(&worker, scheme, &socket))
+        .collect();
+    let _ = started.send(Ok(()));
+    while let Some(command) = commands.next().await {
+        match command {
+            Command::Publish(shared, done) => {
+                worker.publish(shared);
+                let _ = done.send(());
+            }
+            Command::ReopenLog(file) => {
+                if let Some(log) = &worker.log {
+                    log.reopen(file);
+                }
+            }
+            Command::Drain => {
+                worker.draining.set(true);
+                accepting.clear(); // dropping an accept task cancels it; the socket closes
+                worker.lifetimes.end_idle();
+                worker.connection_closed();
+            }
+            Command::Stop => break,
+        }
+    }
+    if let Some(log) = &worker.log {
+        for _ in 0..LOG_FLUSH_STEPS {
+            if log.is_idle() {
+                break;
+            }
+            compio::time::sleep(LOG_FLUSH_STEP).await;
+        }
+    }
+}
