@@ -24,20 +24,21 @@ pub fn format_imf(unix_seconds: u64, out: &mut [u8; 29]) {
     let seconds = unix_seconds.min(LAST_SECOND);
     let (days, second) = (seconds / DAY_SECONDS, seconds % DAY_SECONDS);
     let (year, month, day) = civil_from_days(days);
-    let day_name = name_at(&DAY_NAMES, (days + 3) % 7); // 1970-01-01 was a Thursday
-    let month_name = name_at(&MONTH_NAMES, month - 1);
-    let [y1, y2] = two_digits(year / 100);
-    let [y3, y4] = two_digits(year % 100);
-    let [d1, d2] = two_digits(day);
-    let [h1, h2] = two_digits(second / 3600);
-    let [m1, m2] = two_digits(second / 60 % 60);
-    let [s1, s2] = two_digits(second % 60);
-    let [a, b, c] = *day_name;
-    let [k, l, m] = *month_name;
-    *out = [
-        a, b, c, b',', b' ', d1, d2, b' ', k, l, m, b' ', y1, y2, y3, y4, b' ', h1, h2, b':', m1,
-        m2, b':', s1, s2, b' ', b'G', b'M', b'T',
-    ];
+    *out = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+    put(out, 0, name_at(&DAY_NAMES, (days + 3) % 7)); // 1970-01-01 was a Thursday
+    put(out, 5, &two_digits(day));
+    put(out, 8, name_at(&MONTH_NAMES, month - 1));
+    put(out, 12, &two_digits(year / 100));
+    put(out, 14, &two_digits(year % 100));
+    put(out, 17, &two_digits(second / 3600));
+    put(out, 20, &two_digits(second / 60 % 60));
+    put(out, 23, &two_digits(second % 60));
+}
+
+fn put(out: &mut [u8; 29], at: usize, text: &[u8]) {
+    if let Some(place) = out.get_mut(at..at + text.len()) {
+        place.copy_from_slice(text);
+    }
 }
 
 fn name_at<'n>(names: &[&'n [u8; 3]], index: u64) -> &'n [u8; 3] {
@@ -78,7 +79,7 @@ fn days_from_civil(year: u64, month: u64, day: u64) -> u64 {
     } else {
         year
     };
-    if year < 1969 || year > 9999 {
+    if !(1969..=9999).contains(&year) {
         return 0;
     }
     let (era, year_of_era) = (year / 400, year % 400);
@@ -106,143 +107,122 @@ fn days_in_month(year: u64, month: u64) -> u64 {
 /// but is not checked against the date.
 #[must_use]
 pub fn parse_http_date(text: &[u8]) -> Option<u64> {
-    if let Ok(fixed) = <&[u8; 29]>::try_from(text) {
-        return parse_imf(fixed);
+    match text {
+        [_, _, _, b',', ..] => parse_imf(text),
+        [_, _, _, b' ', ..] => parse_asctime(text),
+        _ => {
+            let comma = text.iter().position(|&byte| byte == b',')?;
+            let (day_name, rest) = text.split_at_checked(comma)?;
+            LONG_DAY_NAMES.contains(&day_name).then_some(())?;
+            parse_rfc850(rest)
+        }
     }
-    if let Ok(fixed) = <&[u8; 24]>::try_from(text) {
-        return parse_asctime(fixed);
+}
+
+/// What is left of a date's text.
+struct Text<'b>(&'b [u8]);
+
+impl Text<'_> {
+    fn skip(&mut self, expected: &[u8]) -> Option<()> {
+        self.0 = self.0.strip_prefix(expected)?;
+        Some(())
     }
-    let comma = text.iter().position(|&byte| byte == b',')?;
-    let (day_name, rest) = text.split_at_checked(comma)?;
-    LONG_DAY_NAMES.contains(&day_name).then_some(())?;
-    parse_rfc850(rest.try_into().ok()?)
+
+    fn name(&mut self) -> Option<[u8; 3]> {
+        let (name, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*name)
+    }
+
+    fn two_digits(&mut self) -> Option<u64> {
+        let (&[tens, ones], rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        let both = tens.is_ascii_digit() && ones.is_ascii_digit();
+        both.then(|| u64::from(tens - b'0') * 10 + u64::from(ones - b'0'))
+    }
+
+    fn year(&mut self) -> Option<u64> {
+        Some(self.two_digits()? * 100 + self.two_digits()?)
+    }
+
+    fn day_name(&mut self) -> Option<()> {
+        let name = self.name()?;
+        DAY_NAMES.contains(&&name).then_some(())
+    }
+
+    /// `08:49:37` as seconds since midnight; second 60 is let pass, because leap seconds are sent.
+    fn time(&mut self) -> Option<u64> {
+        let hour = self.two_digits()?;
+        self.skip(b":")?;
+        let minute = self.two_digits()?;
+        self.skip(b":")?;
+        let second = self.two_digits()?;
+        (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
+    }
+
+    fn end(&self) -> Option<()> {
+        self.0.is_empty().then_some(())
+    }
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
-fn parse_imf(text: &[u8; 29]) -> Option<u64> {
-    let [
-        a,
-        b,
-        c,
-        b',',
-        b' ',
-        d1,
-        d2,
-        b' ',
-        k,
-        l,
-        m,
-        b' ',
-        y1,
-        y2,
-        y3,
-        y4,
-        b' ',
-        h1,
-        h2,
-        b':',
-        m1,
-        m2,
-        b':',
-        s1,
-        s2,
-        b' ',
-        b'G',
-        b'M',
-        b'T',
-    ] = *text
-    else {
-        return None;
-    };
-    DAY_NAMES.contains(&&[a, b, c]).then_some(())?;
-    let year = number(y1, y2)? * 100 + number(y3, y4)?;
-    let time = time_of_day([h1, h2, m1, m2, s1, s2])?;
-    assemble(year, [k, l, m], number(d1, d2)?, time)
+fn parse_imf(text: &[u8]) -> Option<u64> {
+    let mut text = Text(text);
+    text.day_name()?;
+    text.skip(b", ")?;
+    let day = text.two_digits()?;
+    text.skip(b" ")?;
+    let month = text.name()?;
+    text.skip(b" ")?;
+    let year = text.year()?;
+    text.skip(b" ")?;
+    let time = text.time()?;
+    text.skip(b" GMT")?;
+    text.end()?;
+    assemble(year, month, day, time)
 }
 
 /// `, 06-Nov-94 08:49:37 GMT`, after the day's long name
-fn parse_rfc850(text: &[u8; 24]) -> Option<u64> {
-    let [
-        b',',
-        b' ',
-        d1,
-        d2,
-        b'-',
-        k,
-        l,
-        m,
-        b'-',
-        y1,
-        y2,
-        b' ',
-        h1,
-        h2,
-        b':',
-        m1,
-        m2,
-        b':',
-        s1,
-        s2,
-        b' ',
-        b'G',
-        b'M',
-        b'T',
-    ] = *text
-    else {
-        return None;
-    };
-    let year = number(y1, y2)?;
-    let year = if year < 70 { 2000 + year } else { 1900 + year };
-    let time = time_of_day([h1, h2, m1, m2, s1, s2])?;
-    assemble(year, [k, l, m], number(d1, d2)?, time)
+fn parse_rfc850(text: &[u8]) -> Option<u64> {
+    let mut text = Text(text);
+    text.skip(b", ")?;
+    let day = text.two_digits()?;
+    text.skip(b"-")?;
+    let month = text.name()?;
+    text.skip(b"-")?;
+    let year = text.two_digits()?;
+    text.skip(b" ")?;
+    let time = text.time()?;
+    text.skip(b" GMT")?;
+    text.end()?;
+    assemble(
+        if year < 70 { 2000 + year } else { 1900 + year },
+        month,
+        day,
+        time,
+    )
 }
 
 /// `Sun Nov  6 08:49:37 1994`
-fn parse_asctime(text: &[u8; 24]) -> Option<u64> {
-    let [
-        a,
-        b,
-        c,
-        b' ',
-        k,
-        l,
-        m,
-        b' ',
-        d1,
-        d2,
-        b' ',
-        h1,
-        h2,
-        b':',
-        m1,
-        m2,
-        b':',
-        s1,
-        s2,
-        b' ',
-        y1,
-        y2,
-        y3,
-        y4,
-    ] = *text
-    else {
-        return None;
+fn parse_asctime(text: &[u8]) -> Option<u64> {
+    let mut text = Text(text);
+    text.day_name()?;
+    text.skip(b" ")?;
+    let month = text.name()?;
+    text.skip(b" ")?;
+    let day = match text.0 {
+        [b' ', ones @ b'0'..=b'9', rest @ ..] => {
+            text = Text(rest);
+            u64::from(ones - b'0')
+        }
+        _ => text.two_digits()?,
     };
-    DAY_NAMES.contains(&&[a, b, c]).then_some(())?;
-    let day = number(if d1 == b' ' { b'0' } else { d1 }, d2)?;
-    let year = number(y1, y2)? * 100 + number(y3, y4)?;
-    assemble(year, [k, l, m], day, time_of_day([h1, h2, m1, m2, s1, s2])?)
-}
-
-fn number(tens: u8, ones: u8) -> Option<u64> {
-    let both = tens.is_ascii_digit() && ones.is_ascii_digit();
-    both.then(|| u64::from(tens - b'0') * 10 + u64::from(ones - b'0'))
-}
-
-/// Seconds since midnight; second 60 is let pass, because leap seconds are sent.
-fn time_of_day([h1, h2, m1, m2, s1, s2]: [u8; 6]) -> Option<u64> {
-    let (hour, minute, second) = (number(h1, h2)?, number(m1, m2)?, number(s1, s2)?);
-    (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
+    text.skip(b" ")?;
+    let time = text.time()?;
+    text.skip(b" ")?;
+    let year = text.year()?;
+    text.end()?;
+    assemble(year, month, day, time)
 }
 
 fn assemble(year: u64, month_name: [u8; 3], day: u64, time: u64) -> Option<u64> {

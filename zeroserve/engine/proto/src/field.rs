@@ -5,9 +5,9 @@ use memchr::memchr;
 
 /// The `(name, value)` pairs of a parsed block, in the order they came.
 ///
-/// Names keep the case the peer used; values are without the white space around them. It is an
-/// iterator and a plain copyable view, so looping twice costs two scans and no memory.
-#[derive(Clone, Copy, Debug, Default)]
+/// Names keep the case the peer used; values are without the white space around them. Looping twice
+/// costs two scans and no memory.
+#[derive(Clone, Debug, Default)]
 pub struct Fields<'b> {
     /// Whole lines, each with its `CRLF`, already checked by the parser.
     block: &'b [u8],
@@ -44,12 +44,13 @@ impl<'b> Iterator for Fields<'b> {
 ///
 /// Almost always there is one line; then this is just its value. When there are more, the block is
 /// scanned again for the others.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldLines<'b> {
     first: &'b [u8],
+    /// What to look for in `block`; empty when the field came once.
     name: &'static [u8],
     /// The whole block when the field was repeated, else empty.
-    block: Fields<'b>,
+    block: &'b [u8],
 }
 
 impl<'b> FieldLines<'b> {
@@ -59,12 +60,12 @@ impl<'b> FieldLines<'b> {
         Self {
             first: value,
             name: b"",
-            block: Fields::checked(b""),
+            block: b"",
         }
     }
 
     /// A field that came more than once: all its lines are looked up in `block` by `name`.
-    pub(crate) const fn repeated(first: &'b [u8], name: &'static [u8], block: Fields<'b>) -> Self {
+    pub(crate) const fn repeated(first: &'b [u8], name: &'static [u8], block: &'b [u8]) -> Self {
         Self { first, name, block }
     }
 
@@ -81,13 +82,13 @@ impl<'b> FieldLines<'b> {
         Lines {
             first: (!repeated).then_some(self.first),
             name: self.name,
-            block: self.block,
+            block: Fields::checked(self.block),
         }
     }
 }
 
 /// Iterator of [`FieldLines::lines`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Lines<'b> {
     first: Option<&'b [u8]>,
     name: &'static [u8],
@@ -129,8 +130,7 @@ mod tests {
 
     #[test]
     fn repeated_lines_are_all_found() {
-        let block = Fields::checked(BLOCK);
-        let lines = FieldLines::repeated(b"br", b"accept-encoding", block);
+        let lines = FieldLines::repeated(b"br", b"accept-encoding", BLOCK);
         assert_eq!(
             lines.lines().collect::<Vec<_>>(),
             [b"br".as_slice(), b"gzip"]
@@ -139,6 +139,6 @@ mod tests {
             FieldLines::single(b"br").lines().collect::<Vec<_>>(),
             [b"br"]
         );
-        assert_eq!(block.named(b"ACCEPT-encoding").count(), 2);
+        assert_eq!(Fields::checked(BLOCK).named(b"ACCEPT-encoding").count(), 2);
     }
 }

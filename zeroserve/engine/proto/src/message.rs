@@ -104,7 +104,7 @@ pub enum BodyFraming {
 }
 
 /// One request head. Everything is borrowed from the buffer it was parsed from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestHead<'b> {
     /// What is asked for.
     pub method: Method<'b>,
@@ -147,14 +147,15 @@ pub struct RequestHead<'b> {
     pub keep_alive: bool,
     /// How the body is delimited.
     pub body: BodyFraming,
-    pub(crate) fields: Fields<'b>,
+    /// The field lines, checked; without the empty line.
+    pub(crate) block: &'b [u8],
 }
 
 impl<'b> RequestHead<'b> {
     /// Every field as `(name, value)`, in order; scanned again on each call.
     #[must_use]
     pub const fn headers(&self) -> Fields<'b> {
-        self.fields
+        Fields::checked(self.block)
     }
 
     /// The preconditions of this request, for [`crate::conditional::evaluate`].

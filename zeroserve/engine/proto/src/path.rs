@@ -78,9 +78,8 @@ fn as_it_is(rest: &[u8]) -> Option<CleanPath<'_>> {
     for &byte in rest {
         match byte {
             b'%' | 0 | 0x80.. => return None,
-            b'/' if at_start => return None,
-            // A segment that starts with a dot may be `.` or `..`; `.well-known` is not, but rare.
-            b'.' if at_start => return None,
+            // An empty segment, or one that may be `.` or `..`; `.well-known` is not, but rare.
+            b'/' | b'.' if at_start => return None,
             _ => at_start = byte == b'/',
         }
     }

@@ -48,6 +48,10 @@ impl RangeList {
 }
 
 /// What to send.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for one decision; a box would allocate"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeOutcome {
     /// The field is malformed, has another unit, or asks for too much: 200 with everything.

@@ -158,9 +158,10 @@ fn size_digit(size: u64, digits: u8, byte: u8) -> Result<State, PeerError> {
 fn trailer_byte(state: State, byte: u8) -> Result<State, PeerError> {
     match (state, byte) {
         (State::TrailerStart | State::TrailerName, _) if is_token(byte) => Ok(State::TrailerName),
-        (State::TrailerName, b':') => Ok(State::TrailerValue),
+        (State::TrailerName, b':') | (State::TrailerValue, b'\t' | b' '..=0x7e | 0x80..) => {
+            Ok(State::TrailerValue)
+        }
         (State::TrailerValue, b'\r') => Ok(State::TrailerLf),
-        (State::TrailerValue, b'\t' | b' '..=0x7e | 0x80..) => Ok(State::TrailerValue),
         (State::TrailerLf, b'\n') => Ok(State::TrailerStart),
         _ => Err(PeerError::BadTrailer),
     }

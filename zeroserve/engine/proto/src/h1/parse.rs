@@ -7,7 +7,6 @@
 use super::slots::Slots;
 use super::target;
 use crate::error::PeerError;
-use crate::field::Fields;
 use crate::limits::{
     HEADER_BLOCK_BYTES_MAX, HEADERS_MAX, LEADING_CRLF_BYTES_MAX, METHOD_BYTES_MAX,
     REQUEST_LINE_BYTES_MAX,
@@ -47,8 +46,8 @@ pub fn parse_head(bytes: &[u8]) -> Result<Option<(RequestHead<'_>, usize)>, Peer
 
 fn parse(bytes: &[u8]) -> Result<(RequestHead<'_>, usize), Stop> {
     let start = after_empty_lines(bytes)?;
-    let (line, block) = request_line(start)?;
-    let (slots, fields, rest) = field_lines(block)?;
+    let (line, rest) = request_line(start)?;
+    let (slots, block, rest) = field_lines(rest)?;
     let target = target::split(line.method, line.target)?;
     let version = line.version;
     if slots.host.is_none() && version == Version::Http11 {
@@ -65,18 +64,18 @@ fn parse(bytes: &[u8]) -> Result<(RequestHead<'_>, usize), Stop> {
         host: target.authority.or(slots.host),
         range: slots.range,
         if_range: slots.if_range,
-        if_match: slots.if_match.lines(b"if-match", fields),
-        if_none_match: slots.if_none_match.lines(b"if-none-match", fields),
+        if_match: slots.if_match.lines(b"if-match", block),
+        if_none_match: slots.if_none_match.lines(b"if-none-match", block),
         if_modified_since: slots.if_modified_since,
         if_unmodified_since: slots.if_unmodified_since,
-        accept_encoding: slots.accept_encoding.lines(b"accept-encoding", fields),
+        accept_encoding: slots.accept_encoding.lines(b"accept-encoding", block),
         user_agent: slots.user_agent,
         referer: slots.referer,
         expect_continue: slots.expects_continue(version, body),
         upgrade: slots.upgrade(version),
         keep_alive: slots.persists(version),
         body,
-        fields,
+        block,
     };
     Ok((head, bytes.len() - rest.len()))
 }
@@ -117,7 +116,7 @@ fn request_line(bytes: &[u8]) -> Result<(RequestLine<'_>, &[u8]), Stop> {
         let end = target_end(rest).ok_or(Stop::More)?;
         let (target, rest) = rest.split_at_checked(end).ok_or(Stop::More)?;
         match rest {
-            [b' ', ..] if end == 0 => return Err(PeerError::BadRequestLine.into()),
+            [b' ', ..] if end == 0 => Err(PeerError::BadRequestLine.into()),
             [b' ', rest @ ..] => {
                 let (version, rest) = version(rest)?;
                 Ok((
@@ -194,14 +193,14 @@ fn version(bytes: &[u8]) -> Result<(Version, &[u8]), Stop> {
 }
 
 /// The field lines and the empty line after them; looks no further than the block's cap.
-fn field_lines(bytes: &[u8]) -> Result<(Slots<'_>, Fields<'_>, &[u8]), Stop> {
+fn field_lines(bytes: &[u8]) -> Result<(Slots<'_>, &[u8], &[u8]), Stop> {
     let within = bytes.get(..HEADER_BLOCK_BYTES_MAX).unwrap_or(bytes);
     let mut slots = Slots::default();
     match fields_within(within, &mut slots) {
         Ok(length) => {
             let (block, rest) = bytes.split_at_checked(length).ok_or(Stop::More)?;
             let rest = rest.get(2..).ok_or(Stop::More)?; // the empty line's CRLF
-            Ok((slots, Fields::checked(block), rest))
+            Ok((slots, block, rest))
         }
         Err(Stop::More) if bytes.len() >= HEADER_BLOCK_BYTES_MAX => {
             Err(PeerError::FieldsTooLarge.into())

@@ -2,7 +2,7 @@
 
 use super::host;
 use crate::error::PeerError;
-use crate::field::{FieldLines, Fields};
+use crate::field::FieldLines;
 use crate::message::{BodyFraming, Version};
 use crate::scan::trim;
 
@@ -21,11 +21,17 @@ pub(super) struct Slots<'b> {
     pub(super) referer: Option<&'b [u8]>,
     upgrade: Option<&'b [u8]>,
     expect: bool,
-    close: bool,
-    keep_alive: bool,
-    connection_upgrade: bool,
+    connection: ConnectionOptions,
     content_length: Option<u64>,
     transfer: Option<Transfer>,
+}
+
+/// The options of `Connection` (RFC 9110, section 7.6.1) that mean something to us.
+#[derive(Default)]
+struct ConnectionOptions {
+    close: bool,
+    keep_alive: bool,
+    upgrade: bool,
 }
 
 /// A list field: its first value, and whether more lines follow.
@@ -52,7 +58,7 @@ impl<'b> List<'b> {
         }
     }
 
-    pub(super) fn lines(&self, name: &'static [u8], block: Fields<'b>) -> Option<FieldLines<'b>> {
+    pub(super) fn lines(&self, name: &'static [u8], block: &'b [u8]) -> Option<FieldLines<'b>> {
         let first = self.first?;
         Some(if self.repeated {
             FieldLines::repeated(first, name, block)
@@ -130,9 +136,9 @@ impl<'b> Slots<'b> {
 
     fn add_connection(&mut self, value: &[u8]) {
         for option in value.split(|&byte| byte == b',').map(trim) {
-            self.close |= option.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-            self.connection_upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+            self.connection.close |= option.eq_ignore_ascii_case(b"close");
+            self.connection.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.connection.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
         }
     }
 
@@ -187,7 +193,7 @@ impl<'b> Slots<'b> {
 
     /// RFC 9112, section 9.3.
     pub(super) fn persists(&self, version: Version) -> bool {
-        !self.close && (version == Version::Http11 || self.keep_alive)
+        !self.connection.close && (version == Version::Http11 || self.connection.keep_alive)
     }
 
     /// RFC 9110, section 10.1.1: ignored on HTTP/1.0 and when no body is to come.
@@ -200,6 +206,6 @@ impl<'b> Slots<'b> {
     /// RFC 9110, section 7.8: only with the connection option, never on HTTP/1.0.
     pub(super) fn upgrade(&self, version: Version) -> Option<&'b [u8]> {
         self.upgrade
-            .filter(|_| self.connection_upgrade && version == Version::Http11)
+            .filter(|_| self.connection.upgrade && version == Version::Http11)
     }
 }
