@@ -20,3 +20,6 @@ pub mod members;
 mod name;
 mod pax;
 pub mod tar;
+
+#[cfg(test)]
+mod fuzz_replay;

@@ -323,3 +323,20 @@ impl<'b> Reader<'b> {
         self.take().copied().map(u64::from_le_bytes)
     }
 }
+
+/// Fuzz body: an index that is taken gives out every record, in order, and finds each by its path.
+///
+/// # Panics
+/// When that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_members(bytes: &[u8]) {
+    let Ok(index) = MemberIndex::parse(bytes) else {
+        return;
+    };
+    assert_eq!(index.iter().count(), index.len());
+    for (place, record) in index.iter().enumerate() {
+        assert_eq!(index.get(place), Some(record));
+        assert_eq!(index.find(record.path), Some(record));
+    }
+    assert_eq!(index.get(index.len()), None);
+}

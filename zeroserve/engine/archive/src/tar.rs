@@ -309,3 +309,44 @@ fn not_a_tar(start: &[u8]) -> TarError {
         _ => TarError::NotATar,
     }
 }
+
+/// Fuzz body: every walk ends, each entry lies within the archive and has a name to be served by,
+/// and handing over more than is wanted changes nothing.
+///
+/// # Panics
+/// When that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_tar(bytes: &[u8]) {
+    let walk = |exact: bool| {
+        let mut walker = Walker::new(bytes.len() as u64);
+        let mut entries = Vec::new();
+        let mut before = None;
+        while let Some(want) = walker.poll_read() {
+            assert!(before < Some(want.offset), "each step goes forward");
+            before = Some(want.offset);
+            let from = usize::try_from(want.offset).unwrap_or(usize::MAX);
+            let rest = bytes.get(from..).unwrap_or_default();
+            let given = if exact {
+                rest.get(..want.len).unwrap_or(rest)
+            } else {
+                rest
+            };
+            match walker.handle_bytes(given) {
+                Ok(entry) => entries.extend(entry),
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(!text.contains(['\n', '\r']), "one line: {text}");
+                    return (entries, Some(error));
+                }
+            }
+        }
+        (entries, None)
+    };
+    let (entries, error) = walk(true);
+    assert_eq!(walk(false), (entries.clone(), error));
+    for entry in entries {
+        assert!(entry.offset.is_multiple_of(BLOCK_BYTES));
+        assert!(entry.offset + entry.size <= bytes.len() as u64);
+        assert!(crate::name::is_normal(&entry.path));
+    }
+}

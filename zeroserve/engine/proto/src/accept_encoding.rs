@@ -153,3 +153,31 @@ fn read_weight(parameter: &[u8]) -> Option<u16> {
     }
     (thousandths <= 1000).then_some(thousandths)
 }
+
+/// Fuzz body: one byte of stored codings, then the field. Only what is stored is chosen, and taking
+/// the chosen form away never makes a better one appear.
+///
+/// # Panics
+/// When that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_accept_encoding(bytes: &[u8]) {
+    let Some((&bits, value)) = bytes.split_first() else {
+        return;
+    };
+    let field = Some(FieldLines::single(value));
+    let stored = StoredCodings::from_bits(bits);
+    let bit = |coding: Coding| match coding {
+        Coding::Identity => 0,
+        Coding::Brotli => StoredCodings::BROTLI,
+        Coding::Zstd => StoredCodings::ZSTD,
+        Coding::Gzip => StoredCodings::GZIP,
+    };
+    let chosen = negotiate(field, stored);
+    assert_eq!(bit(chosen) & !stored.0, 0);
+    assert_eq!(
+        negotiate(field, StoredCodings(bit(chosen))),
+        chosen,
+        "chosen alone, too"
+    );
+    assert_eq!(negotiate(None, stored), Coding::Identity);
+}

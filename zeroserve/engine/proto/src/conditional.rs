@@ -140,3 +140,48 @@ fn take_tag(bytes: &[u8]) -> Option<(bool, &[u8], &[u8])> {
     let (tag, rest) = tag.split_at_checked(end + 2)?;
     Some((weak, tag, rest))
 }
+
+/// Fuzz body: four lines with the four fields, an empty one counting as not sent. A tag that
+/// matches strongly matches weakly too, and a date decides only when there is one to compare with.
+///
+/// # Panics
+/// When that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_conditional(bytes: &[u8]) {
+    let mut lines = bytes.split(|&byte| byte == b'\n').map(trim);
+    let mut next = || lines.next().filter(|line| !line.is_empty());
+    let (tags, other_tags, since, until) = (next(), next(), next(), next());
+    let etag = b"\"0123456789abcdef\"";
+    let validators = |last_modified| Validators {
+        etag,
+        last_modified,
+    };
+    let conditions = Conditions {
+        if_match: tags.map(FieldLines::single),
+        if_none_match: other_tags.map(FieldLines::single),
+        if_modified_since: since,
+        if_unmodified_since: until,
+    };
+    for method in [Method::Get, Method::Post] {
+        let dated = evaluate(&conditions, &validators(Some(784_111_777)), method);
+        let undated = evaluate(&conditions, &validators(None), method);
+        assert!(method.is_read() || dated != Outcome::NotModified);
+        if since.is_none() && until.is_none() {
+            assert_eq!(dated, undated);
+        }
+        if undated == Outcome::Proceed && tags.is_some() {
+            let swapped = Conditions {
+                if_none_match: conditions.if_match,
+                ..Conditions::default()
+            };
+            assert_ne!(
+                evaluate(&swapped, &validators(None), method),
+                Outcome::Proceed
+            );
+        }
+    }
+    if let Some(value) = tags {
+        let matched = if_range_matches(value, &validators(None));
+        assert_eq!(matched, value == etag);
+    }
+}

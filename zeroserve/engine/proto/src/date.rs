@@ -236,3 +236,25 @@ fn assemble(year: u64, month_name: [u8; 3], day: u64, time: u64) -> Option<u64> 
     }
     Some(days_from_civil(year, month, day) * DAY_SECONDS + time)
 }
+
+/// Fuzz body: a date that is read is written as the same second.
+///
+/// # Panics
+/// When that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_date(bytes: &[u8]) {
+    let mut written = [0; 29];
+    if let Some(seconds) = parse_http_date(bytes) {
+        assert!(
+            seconds <= LAST_SECOND + 1,
+            "a leap second may end the year 9999"
+        );
+        format_imf(seconds, &mut written);
+        assert_eq!(parse_http_date(&written), Some(seconds.min(LAST_SECOND)));
+    }
+    if let Some(seconds) = bytes.first_chunk() {
+        let seconds = u64::from_le_bytes(*seconds);
+        format_imf(seconds, &mut written);
+        assert_eq!(parse_http_date(&written), Some(seconds.min(LAST_SECOND)));
+    }
+}

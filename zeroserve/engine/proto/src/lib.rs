@@ -28,3 +28,6 @@ pub mod message;
 pub mod path;
 pub mod range;
 mod scan;
+
+#[cfg(test)]
+mod fuzz_replay;

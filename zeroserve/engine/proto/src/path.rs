@@ -154,3 +154,29 @@ const fn hex_value(digit: u8) -> Option<u8> {
         _ => None,
     }
 }
+
+/// Fuzz body: a clean path has no segment to resolve, is UTF-8, and stays the same path when it is
+/// encoded and cleaned again, whatever was in the scratch space.
+///
+/// # Panics
+/// When that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_path(bytes: &[u8]) {
+    let mut scratch = b"left over".to_vec();
+    let Ok(path) = clean(bytes, &mut scratch) else {
+        return;
+    };
+    assert!(
+        path.path.len() < bytes.len(),
+        "decoding never makes a path longer"
+    );
+    assert!(core::str::from_utf8(path.path).is_ok_and(|text| !text.contains('\0')));
+    if !path.path.is_empty() {
+        let bad = |segment: &[u8]| matches!(segment, b"" | b"." | b"..");
+        assert!(!path.path.split(|&byte| byte == b'/').any(bad));
+    }
+    let mut url = Vec::new();
+    path.write_url(&mut url);
+    assert!(url.is_ascii() && !url.starts_with(b"//"));
+    assert_eq!(clean(&url, &mut Vec::new()), Ok(path));
+}

@@ -173,3 +173,29 @@ fn read_number(digits: &[u8]) -> Option<u64> {
     });
     Some(number.unwrap_or(u64::MAX))
 }
+
+/// Fuzz body: eight bytes of size, then the field. What comes out lies within the representation
+/// and never adds up to more than it.
+///
+/// # Panics
+/// When that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_range(bytes: &[u8]) {
+    let Some((size, value)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let size = u64::from_le_bytes(*size);
+    let ranges = match parse(value, size) {
+        RangeOutcome::Full | RangeOutcome::Unsatisfiable => return,
+        RangeOutcome::Single(range) => vec![range],
+        RangeOutcome::Multi(list) => {
+            assert!((2..=RANGES_MAX).contains(&list.as_slice().len()));
+            list.as_slice().to_vec()
+        }
+    };
+    let inside =
+        |range: &ByteRange| range.start <= range.end_inclusive && range.end_inclusive < size;
+    assert!(ranges.iter().all(inside));
+    let total: u128 = ranges.iter().map(|range| u128::from(range.len())).sum();
+    assert!(total <= u128::from(size));
+}

@@ -171,3 +171,51 @@ fn count(counter: &mut u32, limit: u32, error: PeerError) -> Result<(), PeerErro
     *counter += 1;
     if *counter > limit { Err(error) } else { Ok(()) }
 }
+
+/// Fuzz body: however the input is cut, the decoder gives the same body, end and verdict, and a
+/// drain agrees with it.
+///
+/// # Panics
+/// When that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_chunk(bytes: &[u8]) {
+    use super::body::{BodyDrain, Drain};
+    use crate::message::BodyFraming;
+
+    let whole = decode_in_pieces(bytes, bytes.len().max(1));
+    for piece in [1, 2, 7] {
+        assert_eq!(decode_in_pieces(bytes, piece), whole);
+    }
+    let drained = BodyDrain::new(BodyFraming::Chunked, u64::MAX).handle(bytes);
+    let expected = match whole.1 {
+        Ok(Some(consumed)) => Ok(Drain::Done { consumed }),
+        Ok(None) => Ok(Drain::More),
+        Err(error) => Err(error),
+    };
+    assert_eq!(drained, expected);
+}
+
+/// The body so far, and where it ended, if it did.
+#[cfg(any(test, feature = "fuzzing"))]
+fn decode_in_pieces(bytes: &[u8], piece: usize) -> (Vec<u8>, Result<Option<usize>, PeerError>) {
+    let mut decoder = ChunkDecoder::new();
+    let mut body = Vec::new();
+    let mut consumed = 0;
+    for part in bytes.chunks(piece) {
+        let mut rest = part;
+        while !rest.is_empty() {
+            let step = match decoder.handle(rest) {
+                Ok(step) => step,
+                Err(error) => return (body, Err(error)),
+            };
+            assert!(step.consumed > 0 || step.finished, "each call gets on");
+            body.extend_from_slice(rest.get(step.body).unwrap_or_default());
+            consumed += step.consumed;
+            if step.finished {
+                return (body, Ok(Some(consumed)));
+            }
+            rest = rest.get(step.consumed..).unwrap_or_default();
+        }
+    }
+    (body, Ok(None))
+}

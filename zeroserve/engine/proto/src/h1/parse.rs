@@ -285,3 +285,49 @@ impl HeadProgress {
         false
     }
 }
+
+/// Fuzz body: no prefix of the input may be judged differently from the whole, and a head that is
+/// written out again from its parts must read the same.
+///
+/// # Panics
+/// When one of these does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_head(bytes: &[u8]) {
+    let verdict = |end: usize| {
+        let parsed = parse_head(bytes.get(..end).unwrap_or_default());
+        parsed.map(|parsed| parsed.map(|(_head, length)| length))
+    };
+    let whole = verdict(bytes.len());
+    // Every cut of a short input, and as many cuts of a long one.
+    let stride = bytes.len() / 512 + 1;
+    for cut in (0..bytes.len()).step_by(stride) {
+        match (verdict(cut), whole) {
+            (Ok(None), Ok(Some(length))) => assert!(cut < length, "a whole head is seen at once"),
+            (Ok(None), _) => {}
+            (prefix, whole) => assert_eq!(prefix, whole, "cut at {cut}"),
+        }
+    }
+    let Ok(Some((head, length))) = parse_head(bytes) else {
+        return;
+    };
+    let mut progress = HeadProgress::new();
+    let ready = (0..=length).any(|end| progress.handle_bytes(bytes.get(..end).unwrap_or_default()));
+    assert!(
+        ready,
+        "the end of a head is found when it comes byte by byte"
+    );
+    assert!(head.headers().count() <= HEADERS_MAX);
+    let mut again = [head.method.as_bytes(), b" ", head.target].concat();
+    again.extend_from_slice(match head.version {
+        Version::Http10 => b" HTTP/1.0\r\n",
+        Version::Http11 => b" HTTP/1.1\r\n",
+    });
+    for (name, value) in head.headers() {
+        assert!(!name.is_empty() && name.iter().all(|&byte| is_token(byte)));
+        assert_eq!(field_value_end(value), None);
+        again.extend_from_slice(&[name, b":", value, b"\r\n"].concat());
+    }
+    again.extend_from_slice(b"\r\n");
+    let second = parse_head(&again).map(|parsed| parsed.map(|(head, _)| (head.path, head.body)));
+    assert_eq!(second, Ok(Some((head.path, head.body))));
+}

@@ -1,0 +1,17 @@
+//! Every fuzz body of this crate, over its corpus and inputs made from it.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads its corpus from files"
+)]
+
+include!("../../fuzz/replay.rs");
+
+#[test]
+fn tar() {
+    replay("tar", crate::tar::fuzz_tar);
+}
+
+#[test]
+fn member_index() {
+    replay("member_index", crate::members::fuzz_members);
+}

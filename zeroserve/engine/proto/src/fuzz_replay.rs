@@ -1,0 +1,45 @@
+//! Every fuzz body of this crate, over its corpus and inputs made from it.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads its corpus from files"
+)]
+
+include!("../../fuzz/replay.rs");
+
+#[test]
+fn h1_head() {
+    replay("h1_head", crate::h1::parse::fuzz_head);
+}
+
+#[test]
+fn chunk() {
+    replay("chunk", crate::h1::chunk::fuzz_chunk);
+}
+
+#[test]
+fn path() {
+    replay("path", crate::path::fuzz_path);
+}
+
+#[test]
+fn range() {
+    replay("range", crate::range::fuzz_range);
+}
+
+#[test]
+fn conditional() {
+    replay("conditional", crate::conditional::fuzz_conditional);
+}
+
+#[test]
+fn http_date() {
+    replay("http_date", crate::date::fuzz_date);
+}
+
+#[test]
+fn accept_encoding() {
+    replay(
+        "accept_encoding",
+        crate::accept_encoding::fuzz_accept_encoding,
+    );
+}
