@@ -64,8 +64,8 @@ def show(console: Console, runs: Runs, made: dict[str, Any]) -> None:
     """Print a table a workload, and the memory."""
     for workload, by_server in runs.items():
         table = Table(title=f"{workload} (CPU µs a request)", title_justify="left", box=box.SIMPLE)
-        table.add_column("server")
-        for head in ("CPU µs", "to", "× nginx", "req/s", "p99 ms", "idle MiB"):
+        table.add_column("server", no_wrap=True)
+        for head in ("CPU µs", "to", "x nginx", "req/s", "p99 ms", "idle MiB"):
             table.add_column(head, justify="right", no_wrap=True)
         table.add_column("note")
         for name, each in by_server.items():
@@ -91,7 +91,7 @@ def _note(runs: list[Run]) -> str:
     notes = []
     others = max(run.others_share for run in runs)
     if others > OTHERS_SHARE_MAX:
-        notes.append(f"others on its core: {others:.0%}")
+        notes.append(f"others {others:.0%}")
     if faults := sum(run.faults for run in runs):
         notes.append(f"{faults} bad answers")
     return "; ".join(notes)

@@ -16,7 +16,7 @@ Expected = Mapping[str, Mapping[bytes, str]]
 
 
 class Traffic:
-    """Threads with one connection each. Counts answers by version, and failures with their reason."""
+    """Threads, one connection each. Counts answers by version, and failures with their reason."""
 
     def __init__(
         self, port: int, context: ssl.SSLContext, expected: Expected, clients: int = 4
