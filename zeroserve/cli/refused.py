@@ -1,0 +1,52 @@
+"""Refused: flags and verbs that exist elsewhere, or will exist here, and do not exist yet.
+
+They are refused by name, because a server that ignores a flag serves something else than was meant.
+"""
+
+UNSUPPORTED_FLAGS = frozenset(
+    {
+        # announced, not in this version
+        "--acme-dir",
+        "--cert-dir",
+        "--disable-ns-isolation",
+        "--dump-sdk",
+        "--ebpf-compiler",
+        "--ebpf-require-static-region-analysis",
+        "--ech-key",
+        "--ech-public-name",
+        "--ech-relay",
+        "--enable-http-proxy-protocol",
+        "--enable-https-proxy-protocol",
+        "--enable-netns-isolation",
+        "--enable-proxy-protocol",
+        "--gen-ech-key",
+        "--h2-connection-window-kb",
+        "--h2-stream-window-kb",
+        "--manual",
+        "--max-buffered-body-size-kb",
+        "--max-rate-limit-buckets",
+        "--max-request-external-memory-footprint-kb",
+        "--metrics-addr",
+        "--precompress",
+        "--preempt-timer-interval-ms",
+        "--redirect-https",
+        "--reload-signal-file",
+        "--require-signature",
+        "--script-code-size-limit-kb",
+        "--sqpoll-idle-ms",
+        "--validate-hostnames",
+        # of related projects
+        "--adapt-caddyfile",
+        "--caddy",
+        "--caddy-compile",
+        "--debug-proxy-protocol-disable-fast-path",
+        "--expose-filesystem",
+        "--iroh-disable-networking",
+        "--iroh-proxy",
+        "--iroh-secret-key",
+        "--plugin",
+        "--plugin-dir",
+    }
+)
+
+UNSUPPORTED_VERBS = frozenset({"dev", "test", "explain"})

@@ -1,0 +1,142 @@
+"""Serve: the form without a verb. Judges the flags, then becomes the daemon."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from zeroserve.cli.pack import pack_to
+from zeroserve.cli.values import positive_int, positive_number
+from zeroserve.config.load import ServeWish, load_config
+from zeroserve.config.model import CHUNK_BYTES_DEFAULT, GRACE_SECONDS_DEFAULT, THREADS_DEFAULT
+from zeroserve.errors import EXIT_OK, UsageRefused
+
+LOG_FORMATS = ("common", "combined", "json", "off")
+
+
+@click.command(
+    "serve",
+    add_help_option=False,
+    context_settings={"max_content_width": 100},
+)
+@click.argument("site", metavar="SITE.tar", required=False)
+@click.option(
+    "--release",
+    metavar="DIR",
+    help="Serve a release directory (site.tar, tls/, manifest.json) instead. Each reload resolves "
+    "DIR anew, so renaming a symlink switches the site and its certificate at once.",
+)
+@click.option(
+    "--addr",
+    metavar="ADDR",
+    multiple=True,
+    help="Plain HTTP listener: ip:port, [v6]:port, :port (both families), unix:PATH, fd:N. Port 0 "
+    "lets the kernel choose. Repeatable. [default: 0.0.0.0:8080 when no --tls-addr is given]",
+)
+@click.option(
+    "--tls-addr",
+    metavar="ADDR",
+    multiple=True,
+    help="HTTPS listener (TLS 1.3), same forms. Repeatable. Needs --cert and --key, --dev-cert or "
+    "--release.",
+)
+@click.option("--cert", metavar="FILE", help="Certificate chain, PEM, the server's own first.")
+@click.option("--key", metavar="FILE", help="Its private key, PEM.")
+@click.option(
+    "--dev-cert",
+    is_flag=True,
+    help="Make a self-signed certificate for this run and print its fingerprint.",
+)
+@click.option(
+    "--threads",
+    type=positive_int,
+    metavar="N",
+    default=THREADS_DEFAULT,
+    show_default=True,
+    help="Event loops in this process.",
+)
+@click.option(
+    "--reuse-port",
+    is_flag=True,
+    help="Share the ports with other processes that do the same. Without it a second server on a "
+    "port is refused.",
+)
+@click.option(
+    "--index", metavar="NAME", default="index.html", show_default=True, help="Directory document."
+)
+@click.option("--try-html", is_flag=True, help="Try PATH.html when nothing else matched.")
+@click.option(
+    "--chunk-size",
+    type=positive_int,
+    metavar="BYTES",
+    default=CHUNK_BYTES_DEFAULT,
+    show_default=True,
+    help="Largest read from the tarball per step.",
+)
+@click.option(
+    "--access-log",
+    metavar="FILE",
+    help="Append the request log to FILE; SIGUSR1 reopens it. [default: stderr]",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(LOG_FORMATS),
+    default="common",
+    show_default=True,
+    help="Form of the request log.",
+)
+@click.option("--disable-request-logging", is_flag=True, help="The same as --log-format off.")
+@click.option(
+    "--control",
+    metavar="PATH",
+    help="Listen on a control socket (mode 0600) for `status`, `reload` and deployment tools.",
+)
+@click.option(
+    "--probe-file",
+    metavar="FILE",
+    help="File with a secret of 16 or more characters; /.zeroserve/probe/SECRET then answers "
+    "health checks with the digest that is served.",
+)
+@click.option(
+    "--grace",
+    type=positive_number,
+    metavar="SECONDS",
+    default=GRACE_SECONDS_DEFAULT,
+    show_default=True,
+    help="How long a SIGTERM waits for requests in flight.",
+)
+@click.option(
+    "--pack",
+    "pack_directory",
+    metavar="DIR",
+    help="Do not serve: write DIR as a tarball to standard output, or to -o FILE.",
+)
+@click.option(
+    "-o", "--output", metavar="FILE", help="With --pack: write there, whole or not at all."
+)
+@click.option(
+    "--include-hidden",
+    is_flag=True,
+    help="With --pack: keep what is left out by default (version control, .env*, private keys, "
+    "editor backups).",
+)
+@click.pass_context
+def serve(ctx: click.Context, /, **flags: object) -> int:
+    """Serve one tarball, or pack a folder into one."""
+    directory = flags.pop("pack_directory")
+    output = flags.pop("output")
+    include_hidden = bool(flags.pop("include_hidden"))
+    if isinstance(directory, str):
+        if flags["site"] is not None or flags["release"] is not None:
+            raise UsageRefused("usage", "`--pack` cannot be given with something to serve")
+        pack_to(Path(directory), output if isinstance(output, str) else None, include_hidden)
+        return EXIT_OK
+    if output is not None or include_hidden:
+        raise UsageRefused("usage", "`-o` and `--include-hidden` are for `--pack DIR`")
+    loaded = load_config(ServeWish(**flags))  # type: ignore[arg-type]  # click's names are its fields
+    for notice in loaded.notices:
+        click.echo(notice, err=True)
+    sys.stderr.flush()
+    from zeroserve.control.handoff import hand_off
+
+    return hand_off(loaded.config, ctx.obj)

@@ -1,0 +1,54 @@
+"""Address: the text of `--addr` and `--tls-addr` becomes a `ListenAddress`. Pure: nothing is
+bound.
+"""
+
+import ipaddress
+
+from zeroserve.config.model import ListenAddress
+from zeroserve.errors import UsageRefused
+
+FORMS = "use `ip:port`, `[v6]:port`, `:port`, `unix:PATH` or `fd:N`"
+
+
+def parse_address(text: str, scheme: str) -> ListenAddress:
+    """Parse one address. `scheme` is `http` or `https`. Raises `UsageRefused` (`address-bad`)."""
+    if text.startswith("fd:"):
+        return _parse_descriptor(text, scheme)
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:")
+        if not path or "\0" in path:
+            raise UsageRefused("address-bad", f"invalid socket address `{text}`", hint=FORMS)
+        return ListenAddress(scheme=scheme, kind="unix", text=text, path=path)
+    host, colon, port_text = text.rpartition(":")
+    if not colon or not (port_text.isascii() and port_text.isdigit()) or int(port_text) > 65535:
+        raise UsageRefused("address-bad", f"invalid socket address `{text}`", hint=FORMS)
+    return ListenAddress(
+        scheme=scheme, kind="tcp", text=text, host=_parse_host(host, text), port=int(port_text)
+    )
+
+
+def _parse_descriptor(text: str, scheme: str) -> ListenAddress:
+    number = text.removeprefix("fd:")
+    if not (number.isascii() and number.isdigit()) or len(number) > 9:
+        raise UsageRefused(
+            "address-bad",
+            f"invalid file descriptor `{text}`",
+            hint="use `fd:N` with the number of an inherited listening socket",
+        )
+    return ListenAddress(scheme=scheme, kind="fd", text=text, fd=int(number))
+
+
+def _parse_host(host: str, text: str) -> str:
+    if not host:
+        return "::"  # `:port` is every address of both families
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
+    except ValueError:
+        hint = FORMS
+        if host == "localhost":
+            hint = f"names are not looked up: use `127.0.0.1:{text.rpartition(':')[2]}`"
+        raise UsageRefused("address-bad", f"invalid socket address `{text}`", hint=hint) from None
+    if bracketed != (address.version == 6):
+        raise UsageRefused("address-bad", f"invalid socket address `{text}`", hint=FORMS)
+    return str(address)

@@ -1,0 +1,193 @@
+"""Load: what the command line said becomes a `ServerConfig`, or is refused with one clear line.
+
+Runs in the front end only. Files are opened here only where their content is a setting (the probe
+secret); site and certificates are read by the daemon, at start and at each reload alike.
+"""
+
+import re
+import socket
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zeroserve.config.address import parse_address
+from zeroserve.config.model import (
+    CHUNK_BYTES_DEFAULT,
+    CHUNK_BYTES_MIN,
+    GRACE_SECONDS_DEFAULT,
+    THREADS_DEFAULT,
+    ListenAddress,
+    ServerConfig,
+    TlsFiles,
+    TlsPair,
+)
+from zeroserve.errors import FileRefused, UsageRefused
+
+ADDRESS_DEFAULT = "0.0.0.0:8080"
+PROBE_SECRET = re.compile(r"[A-Za-z0-9_-]{16,512}")
+
+
+@dataclass(frozen=True, slots=True)
+class ServeWish:
+    """The serving flags as they were given, before any is judged against another."""
+
+    site: str | None = None
+    release: str | None = None
+    addr: tuple[str, ...] = ()
+    tls_addr: tuple[str, ...] = ()
+    cert: str | None = None
+    key: str | None = None
+    dev_cert: bool = False
+    threads: int = THREADS_DEFAULT
+    index: str = ""
+    try_html: bool = False
+    chunk_size: int = CHUNK_BYTES_DEFAULT
+    disable_request_logging: bool = False
+    access_log: str | None = None
+    log_format: str = "common"
+    control: str | None = None
+    probe_file: str | None = None
+    grace: float = GRACE_SECONDS_DEFAULT
+    reuse_port: bool = False
+
+
+@dataclass(slots=True)
+class LoadedConfig:
+    """A config, and what to tell the user about it on stderr."""
+
+    config: ServerConfig
+    notices: list[str] = field(default_factory=list)
+
+
+def load_config(wish: ServeWish) -> LoadedConfig:
+    """Judge the flags together.
+
+    Raises `UsageRefused`, `FileRefused` and what `--dev-cert` may raise.
+    """
+    _judge_source(wish)
+    listeners = _listeners(wish)
+    _judge_tls(wish, listeners)
+    notices: list[str] = []
+    secret = None if wish.probe_file is None else _read_secret(Path(wish.probe_file), notices)
+    dev_pair = _make_dev_pair(listeners, notices) if wish.dev_cert else None
+    files = None
+    if wish.cert is not None and wish.key is not None:
+        files = TlsFiles(cert=wish.cert, key=wish.key)
+    log_format = (
+        None if wish.disable_request_logging or wish.log_format == "off" else wish.log_format
+    )
+    config = ServerConfig(
+        site=wish.site,
+        release=wish.release,
+        listeners=listeners,
+        tls_files=files,
+        dev_pair=dev_pair,
+        threads=wish.threads,
+        index=wish.index or "index.html",
+        try_html=wish.try_html,
+        chunk_size=max(wish.chunk_size, CHUNK_BYTES_MIN),
+        access_log=wish.access_log,
+        log_format=log_format,
+        control=wish.control,
+        probe_secret=secret,
+        grace_s=wish.grace,
+        reuse_port=wish.reuse_port,
+    )
+    return LoadedConfig(config, notices)
+
+
+def _judge_source(wish: ServeWish) -> None:
+    if wish.site is None and wish.release is None:
+        raise UsageRefused(
+            "usage",
+            "nothing to serve: give a SITE.tar or `--release DIR`",
+            hint="pack a folder first: `zeroserve pack DIR -o site.tar`",
+        )
+    if wish.release is None:
+        return
+    for given, name in (
+        (wish.site, "a SITE.tar"),
+        (wish.cert, "`--cert`"),
+        (wish.key, "`--key`"),
+        (wish.dev_cert or None, "`--dev-cert`"),
+    ):
+        if given is not None:
+            raise UsageRefused(
+                "usage",
+                f"`--release` brings its own site and certificate, {name} cannot be given with it",
+                hint="give either a release directory or single files",
+            )
+
+
+def _listeners(wish: ServeWish) -> tuple[ListenAddress, ...]:
+    plain = list(wish.addr)
+    if not plain and not wish.tls_addr:
+        plain = [ADDRESS_DEFAULT]
+    listeners = [parse_address(text, "http") for text in plain]
+    listeners += [parse_address(text, "https") for text in wish.tls_addr]
+    seen: set[tuple[object, ...]] = set()
+    for one in listeners:
+        place = (one.kind, one.host, one.port, one.path, one.fd)
+        if place in seen and (one.kind != "tcp" or one.port != 0):
+            raise UsageRefused("usage", f"`{one.text}` is given twice", hint="leave one out")
+        seen.add(place)
+    return tuple(listeners)
+
+
+def _judge_tls(wish: ServeWish, listeners: tuple[ListenAddress, ...]) -> None:
+    if (wish.cert is None) != (wish.key is None):
+        raise UsageRefused("usage", "--cert and --key must be provided together")
+    if wish.dev_cert and wish.cert is not None:
+        raise UsageRefused("usage", "`--dev-cert` cannot be given with `--cert` and `--key`")
+    has_source = wish.cert is not None or wish.dev_cert
+    has_listener = any(listener.scheme == "https" for listener in listeners)
+    if has_source and not has_listener:
+        raise UsageRefused(
+            "usage",
+            "--tls-addr is required when enabling TLS",
+            hint="add for example `--tls-addr 0.0.0.0:8443`",
+        )
+    if has_listener and not has_source and wish.release is None:
+        raise UsageRefused(
+            "usage",
+            "`--tls-addr` needs a certificate",
+            hint="give `--cert FILE --key FILE`, or `--dev-cert` for a try",
+        )
+
+
+def _read_secret(path: Path, notices: list[str]) -> str:
+    try:
+        mode = path.stat().st_mode
+        with path.open("rb") as file:
+            raw = file.read(4096)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise FileRefused("probe-bad", f"probe file `{path}`: {why}") from error
+    secret = raw.decode(errors="replace").strip()
+    if not PROBE_SECRET.fullmatch(secret):
+        raise FileRefused(
+            "probe-bad",
+            f"probe file `{path}` does not hold one secret of 16 to 512 `A-Za-z0-9_-`",
+            hint=f"make one: `openssl rand -hex 24 > {path}`",
+        )
+    if stat.S_IMODE(mode) & 0o077:
+        notices.append(f"warning: probe file `{path}` can be read by others (chmod 600 closes it)")
+    return secret
+
+
+def _make_dev_pair(listeners: tuple[ListenAddress, ...], notices: list[str]) -> TlsPair:
+    from zeroserve.tls.certificates import make_dev_certificate
+
+    names = ["localhost", "127.0.0.1", "::1"]
+    wildcards = ("0.0.0.0", "::")  # noqa: S104  # compared with, not bound to
+    names += [one.host for one in listeners if one.kind == "tcp" and one.host not in wildcards]
+    if re.fullmatch(r"[A-Za-z0-9.-]{1,63}", socket.gethostname()):
+        names.append(socket.gethostname())
+    made = make_dev_certificate(list(dict.fromkeys(names)))
+    notices.append(f"development certificate, SHA-256 fingerprint {made.fingerprint}")
+    return TlsPair(
+        cert_pem=made.cert_pem.decode(),
+        key_pem=made.key_pem.decode(),
+        cert_name="the development certificate",
+        key_name="the development key",
+    )
