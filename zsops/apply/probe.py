@@ -42,6 +42,8 @@ def probe_from_here(target: Target) -> None:
             _compare(address, target.settings.names, content)
         for check in target.health.checks:
             _check(address, target.settings.names, check)
+        if not target.health.content and not target.health.checks:
+            _get(address, target.settings.names, "/")
 
 
 def _compare(address: str, names: tuple[str, ...], wanted: m.ContentCheck) -> None:

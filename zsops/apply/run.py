@@ -1,0 +1,120 @@
+"""A run over all instances in scope: a thread drives them, the caller reads the events."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from zsops.apply.instance import InstanceRun
+from zsops.apply.outcome import InstanceResult, exit_of
+from zsops.apply.target import RunInfo, Target
+from zsops.errors import ExitCode
+from zsops.report.events import Event, HostEvent, SummaryEvent
+from zsops.report.run_id import timestamp
+
+
+class Run:
+    """Iterate over it for its events; it starts at the first one. The last is the summary.
+
+    One instance after the other, and none after the first that did not get there: what went wrong
+    once is not repeated elsewhere.
+    """
+
+    def __init__(self, targets: Sequence[Target], info: RunInfo) -> None:
+        self.info = info
+        self.results: tuple[InstanceResult, ...] = ()
+        self.exit_code = ExitCode.OK
+        self._targets = tuple(targets)
+        self._events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+        self._abort = threading.Event()
+        self._thread = threading.Thread(target=self._drive, name="zsops-run")
+        self._ended = False
+
+    def abort(self) -> None:
+        """Stop soon and revert what is unconfirmed. May be called at any time, by any thread and
+        from a signal handler; the events go on until the summary."""
+        self._abort.set()
+
+    def __iter__(self) -> Run:
+        return self
+
+    def __next__(self) -> Event:
+        if self._ended:
+            raise StopIteration
+        if self._thread.ident is None:
+            self._thread.start()
+        item = self._events.get()
+        if item is None or isinstance(item, BaseException):
+            self._ended = True
+            self._thread.join()
+            if item is not None:
+                raise item
+            raise StopIteration
+        return item
+
+    def _drive(self) -> None:
+        try:
+            self._drive_all()
+        except BaseException as error:
+            self._events.put(error)
+        else:
+            self._events.put(None)
+
+    def _drive_all(self) -> None:
+        began = time.monotonic()
+        results: list[InstanceResult] = []
+        stopped = False
+        for target in self._targets:
+            if stopped or self._abort.is_set():
+                result = InstanceResult(target.host, target.instance, "not_started")
+            else:
+                run = InstanceRun(target, self.info, emit=self._events.put, abort=self._abort)
+                result = run.execute()
+                stopped = result.outcome not in ("committed", "unchanged")
+            results.append(result)
+            self._events.put(self._host_event(result, target))
+        self.results = tuple(results)
+        self.exit_code = ExitCode.INTERRUPTED if self._was_interrupted() else exit_of(results)
+        self._events.put(self._summary(round((time.monotonic() - began) * 1000)))
+
+    def _was_interrupted(self) -> bool:
+        """An abort that came after the last confirmation interrupted nothing."""
+        return self._abort.is_set() and any(
+            each.outcome in ("interrupted", "not_started") for each in self.results
+        )
+
+    def _host_event(self, result: InstanceResult, target: Target) -> HostEvent:
+        return HostEvent(
+            t=timestamp(),
+            run=self.info.id,
+            host=result.host,
+            instance=result.instance,
+            outcome=result.outcome,
+            release=result.release,
+            serving=result.serving,
+            url=target.url if result.outcome in ("committed", "unchanged") else None,
+            sent=result.sent,
+            error=result.error,
+        )
+
+    def _summary(self, milliseconds: int) -> SummaryEvent:
+        counts = Counter(each.outcome for each in self.results)
+        errors = [each.error for each in self.results if each.error is not None]
+        return SummaryEvent(
+            t=timestamp(),
+            run=self.info.id,
+            exit=int(self.exit_code),
+            committed=counts["committed"],
+            unchanged=counts["unchanged"],
+            reverted=counts["reverted"] + counts["self_reverted"] + counts["interrupted"],
+            failed=counts["failed"] + counts["busy"],
+            unreachable=counts["unreachable"],
+            unsafe=counts["unsafe"],
+            not_started=counts["not_started"],
+            ms=milliseconds,
+            sent=sum(each.sent for each in self.results),
+            error=errors[0] if errors else None,
+        )

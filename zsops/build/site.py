@@ -1,0 +1,113 @@
+"""One site: its build is run (if it has one), its files selected and packed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from zeroserve.errors import ZeroserveError
+from zeroserve.pack.archive import PackOptions, atomic_output, epoch_from_environment, pack
+from zeroserve.pack.member_index import Member, read_index
+from zeroserve.pack.walk import walk
+from zsops.build.command import run_build
+from zsops.build.patterns import select
+from zsops.config.load import Project
+from zsops.config.models import Site
+from zsops.errors import BuildError
+
+#: Called with each line a build program prints.
+OnLine = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BuiltSite:
+    """A packed site. `size` is that of the tarball, in bytes."""
+
+    site: str
+    tar: Path
+    release_digest: str
+    site_digest: str
+    size: int
+    members: tuple[Member, ...]
+    warnings: tuple[str, ...]
+
+
+def build_site(
+    project: Project,
+    name: str,
+    out: Path,
+    *,
+    on_line: OnLine | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> BuiltSite:
+    """Build the site `name` into `out/NAME.tar`.
+
+    `environment` is added to that of the build program. Raises UnknownName, or BuildError with the
+    last lines the program printed.
+    """
+    site = project.site(name)
+    tree = project.directory / site.src
+    if site.build is not None:
+        if not tree.is_dir():
+            raise BuildError(f"site `{name}`: there is no directory `{site.src}`")
+        run_build(
+            site.build, site=name, cwd=project.directory, on_line=on_line, extra=environment or {}
+        )
+        tree = project.directory / site.build.out
+        if not tree.is_dir():
+            raise BuildError(
+                f"site `{name}`: the build made no directory `{site.build.out}`",
+                hint="`out` names what `run` writes, relative to the project",
+            )
+    if not tree.is_dir():
+        raise BuildError(
+            f"site `{name}`: there is no directory `{site.src}`",
+            hint="`src` is relative to the directory of `zsops.yaml`",
+        )
+    return pack_tree(name, site, tree, out / f"{name}.tar")
+
+
+def pack_tree(name: str, site: Site, tree: Path, tar: Path) -> BuiltSite:
+    """Pack the selected files of `tree` into `tar`. Raises BuildError."""
+    try:
+        options = PackOptions(mtime=epoch_from_environment(os.environ))
+        with _selected(site, tree) as (directory, warnings), atomic_output(tar) as output:
+            result = pack(directory, output, options)
+        index = read_index(tar)
+    except ZeroserveError as error:
+        raise BuildError(f"site `{name}`: {error.message}", hint=error.hint) from error
+    except OSError as error:
+        raise BuildError(f"site `{name}`: `{error.filename}`: {error.strerror}") from error
+    return BuiltSite(
+        site=name,
+        tar=tar,
+        release_digest=result.release_digest,
+        site_digest=result.site_digest,
+        size=result.size,
+        members=index.members,
+        warnings=tuple(sorted({*warnings, *result.warnings})),
+    )
+
+
+@contextmanager
+def _selected(site: Site, tree: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """The tree itself, or a copy of the files that `include` and `exclude` leave of it."""
+    if site.include == ("**",) and not site.exclude:
+        yield tree, ()
+        return
+    # The packer's own walk decides first what may be packed at all, so that a pattern never
+    # brings a private key back in or hides a link that leaves the tree.
+    walked = walk(tree, include_hidden=False)
+    kept = set(select((each.path for each in walked.files), site.include, site.exclude))
+    with tempfile.TemporaryDirectory(prefix="zsops-select-") as copy:
+        for file in walked.files:
+            if file.path in kept:
+                place = Path(copy, file.path)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.source, place)
+        yield Path(copy), walked.warnings

@@ -1,0 +1,1 @@
+"""The command line: parse, call the fleet, print. No decision is made here."""

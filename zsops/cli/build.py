@@ -1,0 +1,75 @@
+"""`zsops build`: sites become tarballs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zsops.build.site import BuiltSite, build_site
+from zsops.build.twice import check_reproducible
+from zsops.cli.invocation import Invocation
+from zsops.cli.options import SiteArgument
+from zsops.errors import BuildError
+from zsops.report.quantities import size_text
+
+
+def build(
+    context: typer.Context,
+    site: SiteArgument = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Build twice under different conditions and compare.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Keep SITE.tar in this directory.")
+    ] = None,
+) -> None:
+    """Build and pack sites: the same tree gives the same bytes on any machine."""
+    invocation: Invocation = context.obj
+    project = invocation.project()
+    names = [site] if site else list(project.config.sites)
+    results: list[dict[str, Any]] = []
+    lines = []
+    for name in names:
+        project.site(name)
+        with tempfile.TemporaryDirectory(prefix="zsops-build-") as scratch:
+            built = build_site(project, name, Path(scratch), on_line=invocation.detail)
+            if check:
+                twin = check_reproducible(project, name, on_line=invocation.detail)
+                if twin.release_digest != built.release_digest:
+                    raise BuildError(f"site `{name}` is not reproducible: a third build differs")
+            kept = _keep(built, invocation.directory / out) if out else None
+        for warning in built.warnings:
+            invocation.say(f"warning: {name}: {warning}")
+        results.append(_result(built, kept))
+        checked = "  reproducible" if check else ""
+        lines.append(
+            f"{name}  {len(built.members)} files  {size_text(built.size)}"
+            f"  {built.release_digest}{checked}"
+        )
+    invocation.answer("build", {"sites": results}, "\n".join(lines))
+
+
+def _keep(built: BuiltSite, out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        kept = out / built.tar.name
+        shutil.copyfile(built.tar, kept)
+    except OSError as error:
+        raise BuildError(f"`{error.filename}` cannot be written: {error.strerror}") from error
+    return kept
+
+
+def _result(built: BuiltSite, kept: Path | None) -> dict[str, Any]:
+    return {
+        "site": built.site,
+        "files": len(built.members),
+        "size": built.size,
+        "release_digest": built.release_digest,
+        "site_digest": built.site_digest,
+        "tar": str(kept) if kept else None,
+        "warnings": list(built.warnings),
+    }

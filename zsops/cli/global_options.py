@@ -1,0 +1,45 @@
+"""Global options work before and after the command: `zsops --json plan` and `zsops plan --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+#: Global options and whether a value follows.
+GLOBAL: dict[str, bool] = {
+    "-C": True,
+    "-f": True,
+    "--json": False,
+    "--jsonl": False,
+    "-q": False,
+    "--quiet": False,
+    "-v": False,
+    "--verbose": False,
+    "--no-color": False,
+    "--timeout": True,
+}
+
+
+def hoist(arguments: list[str], with_value: Iterable[str]) -> list[str]:
+    """`arguments` with the global options in front. Nothing after `--` is moved.
+
+    `with_value` names the commands' own options that take a value: what follows one of them is its
+    value even when it looks like a global option (`--reason -q`).
+    """
+    own = frozenset(with_value)
+    front: list[str] = []
+    rest: list[str] = []
+    at = 0
+    while at < len(arguments):
+        word = arguments[at]
+        if word == "--":
+            return front + rest + arguments[at:]
+        name = word.partition("=")[0] if word.startswith("--") else word
+        takes = 2 if "=" not in word else 1
+        if name in GLOBAL:
+            count = takes if GLOBAL[name] else 1
+            front += arguments[at : at + count]
+        else:
+            count = takes if name in own else 1
+            rest += arguments[at : at + count]
+        at += count
+    return front + rest

@@ -1,0 +1,37 @@
+"""`zsops rollback`: the site of an earlier release comes back, as a new release."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zsops.cli.invocation import Invocation, one_environment
+from zsops.cli.options import EnvArgument, EnvOption
+from zsops.cli.watch import watch
+from zsops.report.quantities import short_digest
+
+
+def rollback(
+    context: typer.Context,
+    env: EnvArgument = None,
+    env_option: EnvOption = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="RELEASE", help="A release that `history` or `status` names."),
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")
+    ] = "",
+) -> None:
+    """Bring back the newest confirmed release whose site differs from the one in service.
+
+    Again, it goes further back. It does not ask: who rolls back is in a hurry, and can deploy.
+    """
+    invocation: Invocation = context.obj
+    fleet = invocation.fleet(one_environment(env, env_option))
+    for (host, instance), source in fleet.rollback_preview(to).items():
+        site = short_digest(source.site_digest)
+        invocation.say(f"{instance} on {host}: back to the site of {source.release} ({site})")
+    run = fleet.rollback(to, reason=reason)
+    raise typer.Exit(watch("rollback", run, invocation))

@@ -1,0 +1,123 @@
+"""What a key of `zsops.yaml` means, from the models themselves: type, default, description."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from zsops.config import duration
+from zsops.config.models import FleetConfig
+
+_EXAMPLES = {
+    "version": "1",
+    "project": "acme",
+    "defaults.keep": "5",
+    "defaults.health.interval": "500ms",
+    "defaults.health.timeout": "10s",
+    "defaults.health.successes": "2",
+    "defaults.confirm.window": "60s",
+    "sites.NAME.src": "sites/blog",
+    "sites.NAME.build.run": "npm run build",
+    "sites.NAME.build.out": "dist",
+    "sites.NAME.build.inputs": "[package-lock.json, src/**]",
+    "sites.NAME.build.timeout": "10m",
+    "sites.NAME.include": '["**"]',
+    "sites.NAME.exclude": '["**/*.map"]',
+    "sites.NAME.checks": '[{path: /, status: 200, body_contains: "<title>"}]',
+    "sites.NAME.checks[].path": "/api/ping",
+    "sites.NAME.checks[].status": "[302, 401]",
+    "sites.NAME.checks[].body_contains": '"<title>"',
+    "sites.NAME.checks[].header": "{x-zs: ok}",
+    "environments.NAME.mode": "push",
+    "environments.NAME.hosts": "{local: {}}",
+    "environments.NAME.instances.NAME.listen.https": '"127.0.0.1:8443"',
+    "environments.NAME.instances.NAME.listen.http": '"127.0.0.1:8080"',
+    "environments.NAME.instances.NAME.site": "blog",
+    "environments.NAME.instances.NAME.sites": "{blog: [acme.org, www.acme.org]}",
+}
+
+
+@dataclass(frozen=True)
+class KeyMeaning:
+    """One key. `default` None means that it must be written."""
+
+    key: str
+    meaning: str
+    default: str | None
+    example: str | None
+
+
+def meanings() -> tuple[KeyMeaning, ...]:
+    """Every key, in the order of the file."""
+    return tuple(_walk(FleetConfig, ""))
+
+
+def explain_key(key: str) -> tuple[KeyMeaning, ...]:
+    """The key and what is below it. Names may be real ones: `sites.blog.src` is `sites.NAME.src`.
+
+    Empty when there is no such key.
+    """
+    wanted = key.replace("[]", "").split(".")
+    found = []
+    for each in meanings():
+        parts = each.key.replace("[]", "").split(".")
+        if len(parts) >= len(wanted) and all(
+            part in ("NAME", want) for part, want in zip(parts, wanted, strict=False)
+        ):
+            found.append(each)
+    return tuple(found)
+
+
+def _walk(model: type[BaseModel], prefix: str) -> Iterator[KeyMeaning]:
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{name}"
+        yield KeyMeaning(key, field.description or "", _default(field), _EXAMPLES.get(key))
+        inner, suffix = _inner(field.annotation, "")
+        if inner is not None:
+            yield from _walk(inner, f"{key}{suffix}.")
+
+
+def _inner(annotation: object, suffix: str) -> tuple[type[BaseModel] | None, str]:
+    """The model inside a field's type, and how its keys are reached: `.NAME` or `[]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, suffix
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Mapping or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return _inner(arguments[1], f"{suffix}.NAME")
+    if origin is tuple:
+        return _inner(arguments[0], f"{suffix}[]")
+    if origin in (typing.Union, types.UnionType, typing.Annotated):
+        return _inner(arguments[0], suffix)
+    return None, suffix
+
+
+def _default(field: FieldInfo) -> str | None:
+    if field.is_required():
+        return None
+    value = field.default
+    if isinstance(value, BaseModel):
+        return "see below"
+    if any(_function_of(each) is duration.parse_duration for each in field.metadata):
+        return duration.format_duration(value)
+    return _spelled(value)
+
+
+def _spelled(value: object) -> str:
+    """A default as one would write it in the file."""
+    if value is None or value in ((), {}):
+        return "none"
+    if isinstance(value, tuple):
+        shown = (f'"{each}"' if isinstance(each, str) else str(each) for each in value)
+        return f"[{', '.join(shown)}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{each}: {{}}" for each in value) + "}"
+    return str(value)
+
+
+def _function_of(metadata: object) -> object:
+    return getattr(metadata, "func", None)

@@ -1,0 +1,58 @@
+"""From the configuration's words to the host's: settings, health policy, URL. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from zsops.config.models import Check, Defaults, Instance, split_address
+from zsops.host import messages as m
+
+
+def settings_of(instance: Instance) -> m.InstanceSettings:
+    """What the host writes down for the instance. The first name is the one probes ask for."""
+    host, _ = split_address(instance.listen.https)
+    address = ipaddress.ip_address(host)
+    names = [*instance.host_names]
+    if address.is_loopback or address.is_unspecified:
+        names += ["localhost", "127.0.0.1", "::1"]
+    if not address.is_unspecified:
+        names.append(host)
+    return m.InstanceSettings(
+        names=tuple(dict.fromkeys(names)),
+        tls_addresses=(instance.listen.https,),
+        addresses=() if instance.listen.http is None else (instance.listen.http,),
+    )
+
+
+def url_of(instance: Instance) -> str:
+    """Where a person finds it: by its first host name, else by its address."""
+    host, port = split_address(instance.listen.https)
+    address = ipaddress.ip_address(host)
+    if instance.host_names:
+        shown = instance.host_names[0]
+    elif address.is_unspecified:
+        shown = "localhost"
+    else:
+        shown = f"[{host}]" if address.version == 6 else host
+    return f"https://{shown}/" if port == 443 else f"https://{shown}:{port}/"
+
+
+def health_of(
+    defaults: Defaults, checks: tuple[Check, ...], content: tuple[m.ContentCheck, ...]
+) -> m.HealthPolicy:
+    """When a new release counts as healthy. The host speaks in seconds, the file in durations."""
+    return m.HealthPolicy(
+        successes=defaults.health.successes,
+        interval_s=defaults.health.interval / 1000,
+        timeout_s=defaults.health.timeout / 1000,
+        checks=tuple(
+            m.StatusCheck(
+                path=each.path,
+                status=each.status,
+                body_contains=each.body_contains,
+                header=tuple((name.lower(), value) for name, value in each.header.items()),
+            )
+            for each in checks
+        ),
+        content=content,
+    )

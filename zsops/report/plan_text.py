@@ -1,0 +1,53 @@
+"""A plan for eyes. Every line says what happens to whom; long lists are cut and say so."""
+
+from __future__ import annotations
+
+from zsops.plan.model import FileChange, InstancePlan, Plan
+from zsops.report.quantities import short_digest, size_text
+
+_MARKS = {"added": "+", "changed": "~", "removed": "-"}
+_LINES_MAX = 20
+
+
+def plan_text(plan: Plan, *, full: bool = False) -> str:
+    """The plan as lines; `full` lists every file."""
+    lines = [f"plan {plan.id}  {plan.environment} of {plan.project}"]
+    for each in plan.instances:
+        lines += _instance(each, full=full)
+    switches = sum(each.switches for each in plan.instances)
+    idle = sum(each.is_no_op for each in plan.instances)
+    daemons = sum(not each.switches and not each.is_no_op for each in plan.instances)
+    parts = [f"{switches} to switch"]
+    if daemons:
+        parts.append(f"{daemons} with its daemon only")
+    parts.append(f"{idle} with nothing to do")
+    lines.append(f"plan: {', '.join(parts)}")
+    return "\n".join(lines)
+
+
+def _instance(plan: InstancePlan, *, full: bool) -> list[str]:
+    head = f"  {plan.instance} on {plan.host}  site {plan.site}  "
+    if plan.is_no_op:
+        serving = f"{plan.old_release}, {plan.files} files, {size_text(plan.size)}"
+        return [f"{head}nothing to do: serves {serving}  {plan.url}"]
+    old = short_digest(plan.old_site_digest) if plan.old_release else "nothing"
+    lines = [
+        f"{head}{old} -> {short_digest(plan.new_site_digest)}  "
+        f"{plan.files} files, {size_text(plan.size)}"
+    ]
+    shown = plan.changes if full else plan.changes[:_LINES_MAX]
+    lines += [f"    {_change(each)}" for each in shown]
+    if len(shown) < len(plan.changes):
+        lines.append(f"    … and {len(plan.changes) - len(shown)} more (`--full` lists them)")
+    if plan.switches:
+        lines.append(f"    upload {size_text(plan.upload)} of {size_text(plan.size)}")
+    if plan.daemon != "none":
+        lines.append(f"    daemon: {plan.daemon_note}")
+    lines += [f"    warning: {each}" for each in plan.warnings]
+    lines.append(f"    {plan.url}")
+    return lines
+
+
+def _change(change: FileChange) -> str:
+    sizes = [size_text(each) for each in (change.old_size, change.new_size) if each is not None]
+    return f"{_MARKS[change.kind]} {change.path}  {' -> '.join(sizes)}"
