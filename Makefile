@@ -1,0 +1,98 @@
+# Every verb does its own set-up. `make demo` and `make test` are the two a newcomer needs.
+#
+#   demo    build, pack a site, serve it, deploy it, change it under load, roll it back
+#   test    lint, unit, property, crash and end-to-end tests
+#   lint    style, types, layers, sans-I/O rules
+#   bench   ourselves beside nginx and Caddy, on this machine
+#   verify  every claim of the README, tried
+#   fuzz    the parsers of outside bytes (FUZZ_SECONDS each, 60 by default)
+#   soak    the long runs: many reloads and deployments under load
+#   docs    the manual, built into build/docs
+#   clean   all that the verbs have made
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench verify fuzz soak docs clean build tools unit e2e rust-test
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := $(BIN)/python
+ENGINE := zeroserve/engine
+CARGO := cargo
+MANIFEST := --manifest-path $(ENGINE)/Cargo.toml
+FUZZ_SECONDS ?= 60
+# One pytest worker a core; the end-to-end tests bind their own ports and keep to themselves.
+JOBS ?= auto
+
+# BoringSSL's build takes cmake, ninja and libclang from the virtual environment: no system package.
+export PATH := $(abspath $(BIN)):$(PATH)
+export LIBCLANG_PATH = $(firstword $(wildcard $(abspath $(VENV))/lib/python3*/site-packages/clang/native))
+export BINDGEN_EXTRA_CLANG_ARGS = -I$(shell gcc -print-file-name=include 2>/dev/null)
+export VIRTUAL_ENV := $(abspath $(VENV))
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+RUST_SOURCES := $(shell find $(ENGINE) -name fuzz -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -print)
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+tools:
+	@sh .ci/check-tools
+
+$(VENV)/.ready: requirements/dev.lock | tools
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.lock
+	touch $@
+
+# maturin compiles the crate, writes its C declarations for cffi and installs the package editable.
+$(VENV)/.engine: $(VENV)/.ready $(RUST_SOURCES) pyproject.toml zeroserve/pack/mime.tsv
+	rm -f target/maturin/header.h # an old one would be preferred to a new one
+	$(BIN)/maturin develop --release --locked --quiet
+	touch $@
+
+build: $(VENV)/.engine
+
+demo: build
+	$(PYTHON) deploy/demo.py
+
+lint: build
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(CARGO) fmt $(MANIFEST) --all --check
+	$(CARGO) clippy $(MANIFEST) --locked --quiet --release --workspace --all-targets -- -D warnings
+
+rust-test: build
+	$(CARGO) test $(MANIFEST) --locked --quiet --package zs-proto --package zs-archive
+	$(CARGO) test $(MANIFEST) --locked --quiet --release --package zeroserve-engine
+
+unit: build
+	$(PYTHON) -m pytest -n $(JOBS) -m "not e2e and not conformance"
+
+# Counterparts that we did not write: installed first, named with their versions by the run itself.
+e2e: build
+	sh tests/tools/install
+	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "e2e or conformance"
+
+test: lint rust-test unit e2e
+
+bench: build
+	$(PYTHON) -m bench
+
+verify: build
+	$(PYTHON) -m bench.verify
+
+soak: build
+	sh tests/tools/install
+	ZEROSERVE_SOAK=1 $(PYTHON) -m pytest -m "e2e" tests/e2e/test_reload_under_load.py tests/e2e/test_large_site.py
+
+fuzz: build
+	$(ENGINE)/fuzz/run $(FUZZ_SECONDS)
+
+docs: build
+	$(PYTHON) -m sphinx -W -q -E -b dirhtml -d build/doctrees docs build/docs
+
+clean:
+	rm -rf $(VENV) target build zeroserve/_engine/lib_engine.so zeroserve/_engine/ffi.py zeroserve/_engine/__init__.py
