@@ -169,6 +169,13 @@ class StaleToken(HostError):
     exit_code = ExitCode.LOCKED
 
 
+class DeployInFlight(HostError):
+    """Another release is in service and neither confirmed nor reverted yet."""
+
+    code = "deploy-in-flight"
+    exit_code = ExitCode.LOCKED
+
+
 class DigestMismatch(HostError):
     """The bytes received do not hash to the digest that was announced."""
 

@@ -102,7 +102,7 @@ class HostSession(Protocol):
         """Ask the daemon; `running` is false when there is none (no error)."""
 
     def start_daemon(self, instance: str) -> m.DaemonState:
-        """Start supervisor and daemon unless they run; `DaemonFailed` has the daemon's own words."""
+        """Start supervisor and daemon unless they run; `DaemonFailed` quotes the daemon."""
 
     def stop_daemon(self, instance: str) -> bool:
         """Stop supervisor and daemon gracefully; false when nothing ran."""

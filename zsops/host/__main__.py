@@ -1,0 +1,88 @@
+"""`zsops-host`: the program an operator's side speaks to, and the supervisor of an instance.
+
+Commands: `serve` (a session on stdin and stdout), `supervise`, `expire` (what the revert timer
+runs), `recover` (before the daemon starts). All take `--root`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from zsops.errors import ExitCode, ZsopsError
+
+
+def default_root() -> Path:
+    """`$ZSOPS_ROOT`, else `$XDG_STATE_HOME/zsops`, else `~/.local/state/zsops`."""
+    own = os.environ.get("ZSOPS_ROOT")
+    if own:
+        return Path(own).absolute()
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser().absolute() / "zsops"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="zsops-host", description="the on-host half of zsops")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, help_text in (
+        ("serve", "speak the deploy protocol on stdin and stdout"),
+        ("supervise", "keep an instance's daemon running and its revert deadline"),
+        ("expire", "revert an instance if its deadline has passed"),
+        ("recover", "bring instances to rest before their daemons start"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.add_argument(
+            "--root", type=Path, default=None, help="where the host keeps its state"
+        )
+        if name in ("supervise", "expire"):
+            command.add_argument("--instance", required=True)
+        if name == "supervise":
+            command.add_argument("--detach", action="store_true", help="return once it is started")
+    return parser
+
+
+def _run(wish: argparse.Namespace) -> int:
+    root = default_root() if wish.root is None else wish.root.absolute()
+    if wish.command == "serve":
+        from zsops.host.serve import serve
+
+        return serve(root)
+    if wish.command == "supervise":
+        from zsops.host.supervise import supervise
+
+        return supervise(root, wish.instance, detach=wish.detach)
+    from zsops.host.machine import Machine
+    from zsops.host.service import HostService
+
+    service = HostService(Machine(root), str(root))
+    if wish.command == "expire":
+        _say(service.expire(wish.instance).note)
+        return 0
+    for instance in service.instances():
+        settled = service.recover(instance)
+        _say(None if settled is None else settled.note)
+    return 0
+
+
+def _say(note: str | None) -> None:
+    if note is not None:
+        print(note, file=sys.stderr, flush=True)  # noqa: T201 - talk goes to stderr
+
+
+def main() -> int:
+    """Entry point. Exit codes: as zsops's own."""
+    try:
+        return _run(_parser().parse_args())
+    except ZsopsError as error:
+        print(error.render(), file=sys.stderr)  # noqa: T201
+        return int(error.exit_code)
+    except OSError as error:
+        text = ZsopsError(f"{error.strerror or error}: `{error.filename}`").render()
+        print(text, file=sys.stderr)  # noqa: T201
+        return int(ExitCode.BUG)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

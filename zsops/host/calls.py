@@ -1,0 +1,148 @@
+"""The calls of the wire: name, request and answer of each. Both ends read this one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from zsops.host import messages as m
+from zsops.host.service import HostService
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """An empty request or answer."""
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What an operator opens with: the protocol versions it speaks."""
+
+    oldest: int
+    newest: int
+
+
+@dataclass(frozen=True)
+class OfInstance:
+    instance: str
+
+
+@dataclass(frozen=True)
+class OfRelease:
+    instance: str
+    release: str
+
+
+@dataclass(frozen=True)
+class OfToken:
+    token: int
+
+
+@dataclass(frozen=True)
+class BreakLease:
+    who: str
+    why: str
+
+
+@dataclass(frozen=True)
+class History:
+    instance: str
+    limit: int
+
+
+@dataclass(frozen=True)
+class MemberList:
+    members: tuple[m.HostedMember, ...]
+
+
+@dataclass(frozen=True)
+class EntryList:
+    entries: tuple[m.AuditEntry, ...]
+
+
+@dataclass(frozen=True)
+class MaybeLease:
+    lease: m.Lease | None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Ended:
+    outcome: m.Outcome
+
+
+@dataclass(frozen=True)
+class Call(Generic[Q, A]):
+    """One call: `perform` answers a `request` on the host with an `answer`."""
+
+    name: str
+    request: type[Q]
+    answer: type[A]
+    perform: Callable[[HostService, Q], A]
+
+
+def _release_lease(host: HostService, request: OfToken) -> Nothing:
+    host.release_lease(request.token)
+    return Nothing()
+
+
+def _pin(host: HostService, request: m.Pin) -> Nothing:
+    host.pin(request)
+    return Nothing()
+
+
+HELLO = Call("hello", Nothing, m.Hello, lambda host, _: host.hello())
+INSTALL = Call("install", m.Install, m.Installed, HostService.install)
+OBSERVE = Call("observe", OfInstance, m.Observation, lambda host, q: host.observe(q.instance))
+MEMBERS = Call(
+    "members",
+    OfRelease,
+    MemberList,
+    lambda host, q: MemberList(host.members(q.instance, q.release)),
+)
+TAKE_LEASE = Call("take_lease", m.TakeLease, m.Lease, HostService.take_lease)
+RELEASE_LEASE = Call("release_lease", OfToken, Nothing, _release_lease)
+BREAK_LEASE = Call(
+    "break_lease",
+    BreakLease,
+    MaybeLease,
+    lambda host, q: MaybeLease(host.break_lease(q.who, q.why)),
+)
+STAGE = Call("stage", m.Stage, m.Staged, HostService.stage)
+APPLY = Call("apply", m.Apply, Ended, lambda host, q: Ended(host.apply(q)))
+CONFIRM = Call("confirm", m.Confirm, m.Confirmed, HostService.confirm)
+REVERT = Call("revert", m.Revert, Ended, lambda host, q: Ended(host.revert(q)))
+PREPARE_ROLLBACK = Call(
+    "prepare_rollback", m.PrepareRollback, m.RollbackStaged, HostService.prepare_rollback
+)
+HISTORY = Call(
+    "history", History, EntryList, lambda host, q: EntryList(host.history(q.instance, q.limit))
+)
+AUDIT_VERIFY = Call("audit_verify", Nothing, m.AuditReport, lambda host, _: host.audit_verify())
+PRUNE = Call("prune", m.Prune, m.Pruned, HostService.prune)
+PIN = Call("pin", m.Pin, Nothing, _pin)
+DAEMON_STATUS = Call(
+    "daemon_status", OfInstance, m.DaemonState, lambda host, q: host.daemon_status(q.instance)
+)
+START_DAEMON = Call(
+    "start_daemon", OfInstance, m.DaemonState, lambda host, q: host.start_daemon(q.instance)
+)
+STOP_DAEMON = Call(
+    "stop_daemon", OfInstance, Stopped, lambda host, q: Stopped(host.stop_daemon(q.instance))
+)
+
+# `Any`: each call has its own pair of types, and the codec checks what came against them.
+_ALL: tuple[Call[Any, Any], ...] = (
+    HELLO, INSTALL, OBSERVE, MEMBERS, TAKE_LEASE, RELEASE_LEASE, BREAK_LEASE, STAGE, APPLY,
+    CONFIRM, REVERT, PREPARE_ROLLBACK, HISTORY, AUDIT_VERIFY, PRUNE, PIN, DAEMON_STATUS,
+    START_DAEMON, STOP_DAEMON,
+)  # fmt: skip
+BY_NAME = {call.name: call for call in _ALL}

@@ -1,0 +1,165 @@
+"""The door to an instance's daemon on this machine: its control socket, and its supervisor.
+
+The supervisor alone starts the daemon; this side starts the supervisor, wakes it and waits.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from zeroserve.control.client import ControlClient
+from zeroserve.errors import DaemonNotRunning, ZeroserveError
+from zsops import process
+from zsops.host import probe
+from zsops.host.messages import DaemonState, Listener
+from zsops.host.records import Armed, Failure, RunRecords
+from zsops.host.world import Fetched, ReloadAnswer, Started, Target
+
+_STATUS_TIMEOUT_S = 5.0
+_STOP_TIMEOUT_S = 45.0  # above the supervisor's own patience with the daemon
+_POLL_S = 0.02
+
+
+class LocalDaemon:
+    """`DaemonDoor` for the instances below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def status(self, instance: str) -> DaemonState:
+        records = RunRecords(self._root, instance)
+        supervised = records.supervisor() is not None
+        try:
+            answer = ControlClient(records.socket, _STATUS_TIMEOUT_S).status()
+        except DaemonNotRunning:
+            failure = records.load(Failure, "failure.json")
+            error = None if failure is None else failure.error
+            return DaemonState(running=False, supervised=supervised, error=error)
+        except ZeroserveError as error:
+            return DaemonState(running=False, supervised=supervised, error=error.message)
+        return _state(answer, supervised)
+
+    def reload(self, instance: str, expect: str, timeout_s: float) -> ReloadAnswer:
+        client = ControlClient(RunRecords(self._root, instance).socket, timeout_s)
+        try:
+            answer = client.reload(expect)
+        except DaemonNotRunning:
+            return ReloadAnswer(running=False, ok=False)
+        except ZeroserveError as error:
+            return ReloadAnswer(running=True, ok=False, error=error.message)
+        return ReloadAnswer(True, answer.ok, answer.generation, answer.release_digest, answer.error)
+
+    def ensure(self, instance: str, timeout_s: float) -> Started:
+        records = RunRecords(self._root, instance)
+        asked = time.clock_gettime(time.CLOCK_BOOTTIME)
+        if self.status(instance).running and records.supervisor() is not None:
+            return Started(fresh=False)
+        self._wake_or_start(instance, records)
+        state = DaemonState(running=False)
+
+        def settled() -> bool:
+            nonlocal state
+            state = self.status(instance)
+            return state.running or _failed_since(records, asked) is not None
+
+        if _wait(settled, timeout_s) and state.running:
+            return Started(fresh=True)
+        error = _failed_since(records, asked)
+        return Started(True, error or f"it did not answer within {timeout_s:g} s")
+
+    def stop(self, instance: str) -> bool:
+        supervisor = RunRecords(self._root, instance).supervisor()
+        if supervisor is None or not supervisor.identity.send(signal.SIGTERM):
+            return False
+        return _wait(lambda: not supervisor.identity.is_alive(), _STOP_TIMEOUT_S)
+
+    def arm(self, instance: str, journal_seq: int, timeout_s: float) -> bool:
+        records = RunRecords(self._root, instance)
+
+        def acknowledged() -> bool:
+            supervisor = records.supervisor()
+            armed = records.load(Armed, "armed.json")
+            if supervisor is None or armed is None:
+                return False
+            return armed.pid == supervisor.pid and armed.seq >= journal_seq
+
+        supervisor = records.supervisor()
+        if supervisor is None or not supervisor.identity.send(signal.SIGUSR1):
+            return False
+        return _wait(acknowledged, timeout_s)
+
+    def fetch(self, target: Target, path: str, timeout_s: float) -> Fetched:
+        return probe.fetch(target, self._root / target.anchor, path, timeout_s)
+
+    def _wake_or_start(self, instance: str, records: RunRecords) -> None:
+        supervisor = records.supervisor()
+        if supervisor is not None and supervisor.identity.send(signal.SIGUSR1):
+            return
+        records.drop("failure.json")
+        start_supervisor(self._root, instance)
+
+
+def host_argv(command: str, root: Path, *more: str) -> list[str]:
+    """How to run another `zsops-host` command of this very installation."""
+    return [sys.executable, "-m", "zsops.host", command, "--root", str(root), *more]
+
+
+def start_supervisor(root: Path, instance: str) -> None:
+    """Start a detached supervisor; it outlives us. What it says goes to `log/supervise.log`."""
+    log_path = root / RunRecords(root, instance).paths.log / "supervise.log"
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    try:
+        argv = host_argv("supervise", root, "--instance", instance, "--detach")
+        process.start_logged(argv, log=log, own_session=True).close(10.0)
+    finally:
+        os.close(log)
+
+
+def _failed_since(records: RunRecords, asked: float) -> str | None:
+    failure = records.load(Failure, "failure.json")
+    return failure.error if failure is not None and failure.at >= asked else None
+
+
+def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def _text(answer: Mapping[str, object], key: str) -> str | None:
+    value = answer.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _number(answer: Mapping[str, object], key: str) -> int | None:
+    value = answer.get(key)
+    return value if isinstance(value, int) else None
+
+
+def _state(answer: Mapping[str, object], supervised: bool) -> DaemonState:
+    listeners = answer.get("listeners")
+    reload = answer.get("last_reload")
+    return DaemonState(
+        running=True,
+        supervised=supervised,
+        pid=_number(answer, "pid"),
+        version=_text(answer, "version"),
+        generation=_number(answer, "generation"),
+        release=_text(answer, "release"),
+        release_digest=_text(answer, "release_digest"),
+        site_digest=_text(answer, "site_digest"),
+        started_at=_text(answer, "started_at"),
+        listeners=tuple(
+            Listener(str(one["scheme"]), str(one["address"]))
+            for one in (listeners if isinstance(listeners, list) else [])
+        ),
+        error=_text(reload, "error") if isinstance(reload, dict) else None,
+    )

@@ -1,0 +1,181 @@
+"""HEALTH: is the release really served? Asked over new connections, on every listener, N times.
+
+A round is good when the probe path of each listener names the expected release digest, the
+configured checks hold, and the bodies of changed members hash to what the member index says: a
+status of 200 alone proves nothing about the bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from zsops.errors import BadRequest
+from zsops.host import layout
+from zsops.host.codec import from_json
+from zsops.host.effects import DaemonStatus, Fetch, Now, ReadFile, Sleep, Steps, do
+from zsops.host.layout import InstancePaths
+from zsops.host.messages import (
+    CONTENT_CHECKS_MAX,
+    ContentCheck,
+    HealthPolicy,
+    InstanceSettings,
+    StatusCheck,
+)
+from zsops.host.world import Fetched, Target
+
+_PROBE_PREFIX = "/.zeroserve/probe/"
+_EVIDENCE_BODY_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`problem` is None when healthy; `evidence` is the failing response, for people."""
+
+    problem: str | None
+    summary: str = ""
+    evidence: str | None = None
+
+
+@dataclass(frozen=True)
+class _Failure:
+    problem: str
+    path: str
+    answer: Fetched | None = None
+
+
+def settings(paths: InstancePaths) -> Steps[InstanceSettings]:
+    """The instance's settings; install made the file before anything else could ask."""
+    raw = yield from do(ReadFile(paths.settings))
+    return from_json(InstanceSettings, json.loads(raw or b"{}"))
+
+
+def judge(paths: InstancePaths, release: str, digest: str, policy: HealthPolicy) -> Steps[Verdict]:
+    """Rounds until `successes` good ones in a row, or `timeout_s` has passed."""
+    end = (yield from do(Now())) + policy.timeout_s
+    good, checked = 0, 0
+    while True:
+        failure, checked = yield from _round(paths, release, digest, policy)
+        if failure is None:
+            good += 1
+            if good >= policy.successes:
+                return Verdict(None, f"{checked}/{checked} probes ok, {good} rounds")
+        else:
+            good = 0
+            if (yield from do(Now())) >= end:
+                return Verdict(failure.problem, "", _evidence(failure))
+        yield from do(Sleep(policy.interval_s))
+
+
+def _round(
+    paths: InstancePaths, release: str, digest: str, policy: HealthPolicy
+) -> Steps[tuple[_Failure | None, int]]:
+    daemon = yield from do(DaemonStatus(paths.name))
+    if not daemon.running:
+        text = f"the daemon is not running: {daemon.error or 'no reason known'}"
+        return _Failure(text, "(status)"), 0
+    name = (yield from settings(paths)).names[0]
+    anchor = f"{paths.release(release)}/tls/cert.pem"
+    targets = [Target(one.scheme, one.address, name, anchor) for one in daemon.listeners]
+    if not targets:
+        return _Failure("the daemon listens nowhere", "(status)"), 0
+    secret = ((yield from do(ReadFile(paths.probe_secret))) or b"").decode().strip()
+    checked = 0
+    for target in targets:
+        failure = yield from _probe(target, secret, digest, policy.probe_timeout_s)
+        if failure is not None:
+            return failure, checked
+        checked += 1
+    # Checks and content go where visitors go: the first TLS listener, if there is one.
+    front = next((t for t in targets if t.scheme == "https"), targets[0])
+    for check in policy.checks:
+        failure = yield from _check(front, check, policy.probe_timeout_s)
+        if failure is not None:
+            return failure, checked
+        checked += 1
+    for content in policy.content:
+        failure = yield from _content(front, content, policy.probe_timeout_s)
+        if failure is not None:
+            return failure, checked
+        checked += 1
+    return None, checked
+
+
+def _probe(target: Target, secret: str, digest: str, timeout_s: float) -> Steps[_Failure | None]:
+    where = f"{target.scheme}://{target.address} (as `{target.name}`)"
+    answer = yield from do(Fetch(target, f"{_PROBE_PREFIX}{secret}", timeout_s))
+    shown = f"{_PROBE_PREFIX}…"  # the secret stays out of evidence and logs
+    if answer.error is not None:
+        return _Failure(f"{where}: {answer.error}", shown, answer)
+    if answer.status != 200:
+        return _Failure(f"{where}: the probe path answers {answer.status}", shown, answer)
+    try:
+        served = json.loads(answer.body)["release_digest"]
+    except (ValueError, KeyError, TypeError):
+        return _Failure(f"{where}: the probe path's answer is no probe answer", shown, answer)
+    if served != digest:
+        return _Failure(f"{where}: serves {served}, expected {digest}", shown, answer)
+    return None
+
+
+def _check(target: Target, check: StatusCheck, timeout_s: float) -> Steps[_Failure | None]:
+    answer = yield from do(Fetch(target, check.path, timeout_s))
+    problem = answer.error or _complaint(check, answer)
+    return None if problem is None else _Failure(f"`{check.path}`: {problem}", check.path, answer)
+
+
+def _complaint(check: StatusCheck, answer: Fetched) -> str | None:
+    if answer.status not in check.status:
+        wanted = " or ".join(str(status) for status in check.status)
+        return f"status {answer.status}, expected {wanted}"
+    if check.body_contains is not None and check.body_contains.encode() not in answer.body:
+        return f"the body lacks `{check.body_contains}`"
+    have = {name.lower(): value for name, value in answer.headers}
+    for name, value in check.header:
+        if have.get(name) != value:
+            return f"header `{name}` is `{have.get(name, '')}`, expected `{value}`"
+    return None
+
+
+def _content(target: Target, content: ContentCheck, timeout_s: float) -> Steps[_Failure | None]:
+    path = "/" + quote(content.path)
+    answer = yield from do(Fetch(target, path, timeout_s))
+    problem = answer.error
+    if problem is None and answer.status != 200:
+        problem = f"status {answer.status}, expected 200"
+    if problem is None and answer.sha256 != content.sha256:
+        problem = f"the body hashes to {answer.sha256[:12]}…, expected {content.sha256[:12]}…"
+    return None if problem is None else _Failure(f"`{path}`: {problem}", path, answer)
+
+
+def _evidence(failure: _Failure) -> str:
+    answer = failure.answer or Fetched()
+    return json.dumps(
+        {
+            "problem": failure.problem,
+            "path": failure.path,
+            "status": answer.status,
+            "headers": [list(pair) for pair in answer.headers],
+            "body": answer.body[:_EVIDENCE_BODY_BYTES].decode("utf-8", "replace"),
+            "error": answer.error,
+        },
+        indent=1,
+    )
+
+
+def evidence_path(paths: InstancePaths, release: str) -> str:
+    """Where a release keeps its failing response."""
+    return f"{paths.release(release)}/evidence.json"
+
+
+def check_policy(policy: HealthPolicy) -> None:
+    """`BadRequest` for a policy outside its bounds."""
+    if len(policy.content) > CONTENT_CHECKS_MAX:
+        raise BadRequest(
+            f"{len(policy.content)} content checks, at most {CONTENT_CHECKS_MAX} are allowed"
+        )
+    if policy.successes < 1 or policy.timeout_s <= 0 or policy.interval_s < 0:
+        raise BadRequest("a health policy needs `successes` ≥ 1 and a positive timeout")
+    for content in policy.content:
+        layout.bare(f"sha256:{content.sha256}")

@@ -1,0 +1,169 @@
+"""This machine as a `World`: real disk, clock, daemon, lock, and the parts of zeroserve we use."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from zsops.errors import LeaseHeld, ReleaseRefused
+from zsops.host import layout
+from zsops.host.daemon import LocalDaemon
+from zsops.host.disk import RealDisk
+from zsops.host.messages import HostedMember, StepEvent
+from zsops.host.world import DaemonDoor, Secrets
+from zsops.process import Identity
+
+# Longest that one request may hold the host: reload, start and health timeouts, plus spare.
+_LOCK_PATIENCE_S = 120.0
+_LOCK_POLL_S = 0.05
+
+# A host without a deployment says so, with a status that no monitoring takes for a working site.
+_PLACEHOLDER_PAGE = """<!doctype html>
+<meta charset="utf-8">
+<title>Nothing deployed yet</title>
+<h1>Nothing deployed yet</h1>
+<p>This host is ready; its first site has not arrived.</p>
+"""
+
+
+class RealClock:
+    """`CLOCK_BOOTTIME`: counts sleep, never jumps, the same for all processes of a boot."""
+
+    def now(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def wall(self) -> str:
+        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def boot_id(self) -> str:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def read_members(tar: Path) -> tuple[str, tuple[HostedMember, ...]]:
+    """Site digest and members from a tar's member index; `ReleaseRefused` when it has none."""
+    from zeroserve.errors import ZeroserveError
+    from zeroserve.pack.member_index import read_index
+
+    try:
+        index = read_index(tar)
+    except ZeroserveError as error:
+        raise ReleaseRefused(f"the tar cannot be used: {error.message}", hint=error.hint) from error
+    members = (HostedMember(m.path, m.size, m.sha256.hex()) for m in index.members)
+    return index.site_digest, tuple(members)
+
+
+def check_release(path: Path) -> tuple[str, ...]:
+    """What a start would refuse there, one line each."""
+    from zeroserve.check import check_path
+
+    return tuple(finding.text for finding in check_path(path))
+
+
+def pack_placeholder() -> bytes:
+    """The tar of release 000000."""
+    from zeroserve.pack.archive import PackOptions, pack
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "404.html").write_text(_PLACEHOLDER_PAGE)
+        tar = io.BytesIO()
+        pack(Path(folder), tar, PackOptions())
+        return tar.getvalue()
+
+
+def make_certificate(names: tuple[str, ...]) -> Secrets:
+    """A self-signed development certificate."""
+    from zeroserve.tls.certificates import make_dev_certificate
+
+    made = make_dev_certificate(names)
+    return Secrets(made.cert_pem, made.key_pem)
+
+
+class RealTools:
+    """`Tools` by zeroserve's own code. Imports are lazy: most requests need none of it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def findings(self, path: str) -> tuple[str, ...]:
+        return check_release(self._root / path)
+
+    def members(self, tar: str) -> tuple[str, tuple[HostedMember, ...]]:
+        return read_members(self._root / tar)
+
+    def placeholder(self) -> bytes:
+        return pack_placeholder()
+
+    def certificate(self, names: tuple[str, ...]) -> Secrets:
+        return make_certificate(names)
+
+    def secret(self) -> str:
+        return secrets.token_urlsafe(24)
+
+    def process_alive(self, pid: int, started: int) -> bool:
+        return Identity(pid, started).is_alive()
+
+
+def _no_chunk() -> bytes:
+    return b""
+
+
+class Machine:
+    """The real world below one root. A session plugs in `on_event`, `on_offset` and `chunks`."""
+
+    def __init__(self, root: Path, *, daemon: DaemonDoor | None = None) -> None:
+        self.root = root
+        self.disk = RealDisk(root)
+        self.clock = RealClock()
+        self.daemon: DaemonDoor = LocalDaemon(root) if daemon is None else daemon
+        self.tools = RealTools(root)
+        self.on_event: Callable[[StepEvent], None] | None = None
+        self.on_offset: Callable[[int], None] | None = None
+        self.chunks: Callable[[], bytes] = _no_chunk
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """The host's flock: one changing request at a time; the kernel drops it when we die."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        handle = os.open(self.root / layout.LOCK, flags, 0o640)
+        try:
+            end = time.monotonic() + _LOCK_PATIENCE_S
+            while not _try_lock(handle):
+                if time.monotonic() >= end:
+                    raise LeaseHeld(
+                        f"another request has been running on the host for {_LOCK_PATIENCE_S:g} s",
+                        hint="see which `zsops-host` hangs there",
+                    )
+                time.sleep(_LOCK_POLL_S)
+            yield
+        finally:
+            os.close(handle)
+
+    def tell(self, event: StepEvent) -> None:
+        if self.on_event is not None:
+            self.on_event(event)
+
+    def next_chunk(self) -> bytes:
+        return self.chunks()
+
+    def tell_offset(self, offset: int) -> None:
+        if self.on_offset is not None:
+            self.on_offset(offset)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

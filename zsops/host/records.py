@@ -1,0 +1,92 @@
+"""Run records: who supervises an instance, what its daemon is, which deadline was taken over.
+
+Small JSON files in `run/`, replaced by rename and never synced: nothing in them outlives a boot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from zsops.errors import ProtocolMismatch
+from zsops.host.codec import from_json, to_json
+from zsops.host.layout import InstancePaths
+from zsops.process import Identity
+
+T = TypeVar("T")
+# A unix socket's path must fit into 108 bytes; deep roots get a short one elsewhere.
+_SOCKET_PATH_BYTES_MAX = 100
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """`supervise.json`."""
+
+    pid: int
+    started: int
+    boot_id: str
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.pid, self.started)
+
+
+@dataclass(frozen=True)
+class Armed:
+    """`armed.json`: the newest journal entry whose deadline the supervisor keeps."""
+
+    seq: int
+    pid: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`failure.json`: the daemon ended by itself. `at` is on `Clock.now`."""
+
+    error: str
+    at: float
+
+
+class RunRecords:
+    """The records of one instance."""
+
+    def __init__(self, root: Path, instance: str) -> None:
+        self.paths = InstancePaths(instance)
+        self.root = root
+        self.home = root / self.paths.run
+
+    @property
+    def socket(self) -> Path:
+        """The daemon's control socket."""
+        usual = self.home / "control.sock"
+        if len(os.fsencode(usual)) <= _SOCKET_PATH_BYTES_MAX:
+            return usual
+        word = hashlib.sha256(os.fsencode(usual)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"zsops-{os.getuid()}" / f"{word}.sock"
+
+    def load(self, kind: type[T], name: str) -> T | None:
+        """A record, or None when it is absent or from another version."""
+        try:
+            return from_json(kind, json.loads((self.home / name).read_bytes()))
+        except (OSError, ValueError, ProtocolMismatch):
+            return None
+
+    def save(self, record: object, name: str) -> None:
+        """Replace a record."""
+        fresh = self.home / f".{name}.{os.getpid()}"
+        fresh.write_text(json.dumps(to_json(record)))
+        fresh.replace(self.home / name)
+
+    def drop(self, name: str) -> None:
+        """Remove a record."""
+        (self.home / name).unlink(missing_ok=True)
+
+    def supervisor(self) -> Supervisor | None:
+        """The live supervisor, if any."""
+        record = self.load(Supervisor, "supervise.json")
+        return record if record is not None and record.identity.is_alive() else None

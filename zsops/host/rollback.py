@@ -1,0 +1,88 @@
+"""Rollback goes forward: a new release number, an older site, the current secrets.
+
+So a rollback never revives an expired certificate, and it passes the same steps as a deployment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from zsops.errors import NoSuchRelease
+from zsops.host import audit, layout, store
+from zsops.host.effects import HashFile, Steps, do
+from zsops.host.layout import InstancePaths
+from zsops.host.messages import PrepareRollback, ReleaseInfo, RollbackStaged
+from zsops.host.stage import ready, stage_release
+
+
+def prepare(request: PrepareRollback) -> Steps[RollbackStaged]:
+    """Choose the release to go back to and stage its site anew."""
+    paths = InstancePaths(request.instance)
+    state = yield from ready(paths, request.token)
+    source = yield from _choose(paths, state.prev, request)
+    if (yield from do(HashFile(layout.blob(source.release_digest)))) is None:
+        # Prune keeps the blobs of kept releases, so only damage leads here.
+        raise NoSuchRelease(f"the bytes of `{source.release}` are no longer on this host")
+    tar = store.Bytes(source.release_digest, source.site_digest, source.size)
+    origin = store.Origin(
+        who=request.who,
+        why=request.why or f"rollback to {source.release}",
+        commit=source.commit,
+        source=source.release,
+        rollback_from=state.prev,
+    )
+    made = yield from stage_release(paths, replace(state, token=request.token), tar, origin)
+    return RollbackStaged(made, source)
+
+
+def confirmed_names(paths: InstancePaths) -> Steps[frozenset[str]]:
+    """Releases that were once confirmed in service, from the audit log."""
+    known = yield from audit.entries(paths.name)
+    return frozenset(e.release for e in known if e.event == "committed" and e.release is not None)
+
+
+def left_behind(paths: InstancePaths, confirmed: frozenset[str]) -> Steps[frozenset[str]]:
+    """Releases somebody rolled back from, with the older releases whose site they carried."""
+    origins: dict[str, store.Origin] = {}
+    for name in (yield from store.names(paths)):
+        origins[name] = yield from store.origin(paths, name)
+    left: set[str] = set()
+    for name, origin in origins.items():
+        release = origin.rollback_from if name in confirmed else None
+        while release is not None and release not in left:
+            left.add(release)
+            release = origins.get(release, store.Origin()).source
+    return frozenset(left)
+
+
+def _choose(paths: InstancePaths, serving: str, request: PrepareRollback) -> Steps[ReleaseInfo]:
+    if request.to is not None:
+        return (yield from _named(paths, request.to))
+    confirmed = yield from confirmed_names(paths)
+    left = yield from left_behind(paths, confirmed)
+    in_service = yield from store.manifest(paths, serving)
+    site = None if in_service is None else in_service.site_digest
+    seen, steps = {site}, request.steps
+    for name in reversed((yield from store.names(paths))):
+        found = yield from store.manifest(paths, name)
+        candidate = name in confirmed and name not in left and name != serving
+        if not candidate or found is None or found.site_digest in seen:
+            continue
+        seen.add(found.site_digest)
+        steps -= 1
+        if steps <= 0:
+            return store.shown(found, (yield from store.origin(paths, name)))
+    raise NoSuchRelease(
+        f"`{paths.name}` has no earlier confirmed release with another site to go back to",
+        hint="`zsops history` lists what it had; `--to RELEASE` names one",
+    )
+
+
+def _named(paths: InstancePaths, release: str) -> Steps[ReleaseInfo]:
+    found = yield from store.manifest(paths, release)
+    if found is None:
+        kept = ", ".join((yield from store.names(paths)))
+        raise NoSuchRelease(
+            f"there is no release `{release}` in `{paths.name}`", hint=f"it has {kept}"
+        )
+    return store.shown(found, (yield from store.origin(paths, release)))

@@ -1,0 +1,170 @@
+"""The host's requests, each a run of protocol steps on a world; changing ones under the lock.
+
+Both the framed session (`serve.py`) and the fake host in memory call exactly this.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from importlib import metadata
+from typing import TypeVar
+
+from zsops.errors import BadRequest, DaemonFailed
+from zsops.host import audit, journal, lease, protocol, prune, recover, rollback, stage, store
+from zsops.host import install as installing
+from zsops.host import messages as m
+from zsops.host import observe as observing
+from zsops.host.effects import (
+    BootId,
+    DaemonStatus,
+    Effect,
+    EnsureDaemon,
+    ListDir,
+    Steps,
+    StopDaemon,
+    do,
+    drive,
+)
+from zsops.host.layout import INSTANCES, InstancePaths
+from zsops.host.world import World
+
+T = TypeVar("T")
+_START_TIMEOUT_S = 20.0
+
+
+class HostService:
+    """One host's answers. `after` runs behind every effect that changed something (for tests)."""
+
+    def __init__(
+        self,
+        world: World,
+        root: str,
+        after: Callable[[Effect[object]], None] | None = None,
+    ) -> None:
+        self._world = world
+        self._root = root
+        self._after = after
+
+    def _look(self, steps: Steps[T]) -> T:
+        return drive(steps, self._world)
+
+    def _change(self, steps: Steps[T]) -> T:
+        with self._world.exclusive():
+            return drive(steps, self._world, self._after)
+
+    def hello(self) -> m.Hello:
+        return self._look(_hello(self._root))
+
+    def install(self, request: m.Install) -> m.Installed:
+        return self._change(installing.install(request))
+
+    def observe(self, instance: str) -> m.Observation:
+        return self._look(observing.observe(instance))
+
+    def members(self, instance: str, release: str) -> tuple[m.HostedMember, ...]:
+        return self._look(observing.members(instance, release))
+
+    def take_lease(self, request: m.TakeLease) -> m.Lease:
+        return self._change(lease.take(request))
+
+    def release_lease(self, token: int) -> None:
+        return self._change(lease.release(token))
+
+    def break_lease(self, who: str, why: str) -> m.Lease | None:
+        return self._change(lease.break_it(who, why))
+
+    def stage(self, request: m.Stage) -> m.Staged:
+        return self._change(stage.stage(request))
+
+    def apply(self, request: m.Apply) -> m.Outcome:
+        return self._change(protocol.apply(request))
+
+    def confirm(self, request: m.Confirm) -> m.Confirmed:
+        return self._change(protocol.confirm(request))
+
+    def revert(self, request: m.Revert) -> m.Outcome:
+        return self._change(protocol.abort(request))
+
+    def prepare_rollback(self, request: m.PrepareRollback) -> m.RollbackStaged:
+        return self._change(rollback.prepare(request))
+
+    def history(self, instance: str, limit: int) -> tuple[m.AuditEntry, ...]:
+        if limit < 1:
+            raise BadRequest("a history needs a limit of at least 1")
+        return self._look(_history(instance))[-limit:]
+
+    def audit_verify(self) -> m.AuditReport:
+        return self._look(audit.check())
+
+    def prune(self, request: m.Prune) -> m.Pruned:
+        return self._change(prune.prune(request))
+
+    def pin(self, request: m.Pin) -> None:
+        return self._change(_pin(request))
+
+    def daemon_status(self, instance: str) -> m.DaemonState:
+        return self._look(_status(instance))
+
+    def start_daemon(self, instance: str) -> m.DaemonState:
+        return self._change(_start(instance))
+
+    def stop_daemon(self, instance: str) -> bool:
+        # Without the lock: a supervisor that is asked to stop may be about to take it.
+        return self._look(do(StopDaemon(InstancePaths(instance).name)))
+
+    # -- the host's own, not reachable by an operator --------------------------------
+
+    def expire(self, instance: str) -> recover.Settled:
+        """What the revert timer runs: go back if that is due by now."""
+        return self._change(recover.settle(InstancePaths(instance), None))
+
+    def recover(self, instance: str) -> recover.Settled | None:
+        """What runs before the daemon starts."""
+        return self._change(recover.recover(InstancePaths(instance)))
+
+    def instances(self) -> tuple[str, ...]:
+        return self._look(do(ListDir(INSTANCES)))
+
+
+def software() -> str:
+    """Name and version of this side, for the handshake."""
+    return f"zsops {metadata.version('zeroserve')} (python {platform.python_version()})"
+
+
+def _hello(root: str) -> Steps[m.Hello]:
+    return m.Hello(
+        protocol=m.PROTOCOL_VERSION,
+        software=software(),
+        root=root,
+        boot_id=(yield from do(BootId())),
+        instances=(yield from do(ListDir(INSTANCES))),
+    )
+
+
+def _history(instance: str) -> Steps[tuple[m.AuditEntry, ...]]:
+    yield from journal.read(InstancePaths(instance))
+    return (yield from audit.entries(instance))
+
+
+def _pin(request: m.Pin) -> Steps[None]:
+    paths = InstancePaths(request.instance)
+    yield from journal.read(paths)
+    yield from lease.authorise(request.token)
+    yield from store.pin(paths, request.release, request.pinned)
+
+
+def _status(instance: str) -> Steps[m.DaemonState]:
+    yield from journal.read(InstancePaths(instance))
+    return (yield from do(DaemonStatus(instance)))
+
+
+def _start(instance: str) -> Steps[m.DaemonState]:
+    yield from journal.read(InstancePaths(instance))
+    started = yield from do(EnsureDaemon(instance, _START_TIMEOUT_S))
+    if started.error is not None:
+        raise DaemonFailed(
+            f"the daemon of `{instance}` does not start: {started.error}",
+            hint="its whole log is in `log/daemon.log` of the instance",
+        )
+    return (yield from do(DaemonStatus(instance)))

@@ -1,0 +1,262 @@
+"""Releases and blobs: immutable bytes named by their hash, linked into one directory a release."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+from zsops.errors import NoSuchRelease, ProtocolMismatch, ReleaseRefused
+from zsops.host import layout
+from zsops.host.codec import from_json, to_json
+from zsops.host.effects import (
+    CheckRelease,
+    Fsync,
+    HardLink,
+    HashFile,
+    ListDir,
+    MakeDir,
+    ReadFile,
+    ReadLink,
+    Rename,
+    Steps,
+    Symlink,
+    Unlink,
+    WallTime,
+    WriteFile,
+    do,
+    remove_tree,
+    write_durably,
+)
+from zsops.host.layout import InstancePaths
+from zsops.host.messages import QuarantinedRelease, ReleaseInfo
+
+_SECRET_FILES = ("cert.pem", "key.pem")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`manifest.json` of a release; the daemon reads it too."""
+
+    v: int
+    release: str
+    release_digest: str
+    site_digest: str
+    size: int
+    secrets_digest: str
+    created: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """`origin.json` of a release: where it comes from. Ours alone."""
+
+    who: str = ""
+    why: str = ""
+    commit: str = ""
+    source: str | None = None  # for a rollback: the release whose site this is
+    rollback_from: str | None = None  # for a rollback: the release left by it
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """A tar in the blob store."""
+
+    release_digest: str
+    site_digest: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """`quarantine.json`."""
+
+    releases: tuple[QuarantinedRelease, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pins:
+    """`pins.json`."""
+
+    releases: tuple[str, ...] = ()
+
+
+# -- releases ------------------------------------------------------------------------
+
+
+def names(paths: InstancePaths) -> Steps[tuple[str, ...]]:
+    """Names of the finished releases, oldest first."""
+    found = yield from do(ListDir(paths.releases))
+    return tuple(name for name in found if layout.is_release_name(name))
+
+
+def manifest(paths: InstancePaths, release: str) -> Steps[Manifest | None]:
+    """A release's manifest, or None when it is absent or no manifest."""
+    raw = yield from do(ReadFile(f"{paths.release(release)}/manifest.json"))
+    if raw is None:
+        return None
+    try:
+        return from_json(Manifest, json.loads(raw))
+    except (ValueError, ProtocolMismatch):
+        return None
+
+
+def digest_of(paths: InstancePaths, release: str) -> Steps[str]:
+    """A release's digest; `NoSuchRelease` when it is not here."""
+    found = yield from manifest(paths, release)
+    if found is None:
+        raise NoSuchRelease(f"there is no release `{release}` in `{paths.name}`")
+    return found.release_digest
+
+
+def origin(paths: InstancePaths, release: str) -> Steps[Origin]:
+    """Where a release comes from; empty for one without a record."""
+    raw = yield from do(ReadFile(f"{paths.release(release)}/origin.json"))
+    try:
+        return Origin() if raw is None else from_json(Origin, json.loads(raw))
+    except (ValueError, ProtocolMismatch):
+        return Origin()
+
+
+def is_complete(paths: InstancePaths, release: str) -> Steps[bool]:
+    """Whether every part is here and the tar hashes to what the manifest says."""
+    home = paths.release(release)
+    found = yield from manifest(paths, release)
+    if found is None:
+        return False
+    for name in _SECRET_FILES:
+        if (yield from do(ReadFile(f"{home}/tls/{name}"))) is None:
+            return False
+    return (yield from do(HashFile(f"{home}/site.tar"))) == layout.bare(found.release_digest)
+
+
+def build(paths: InstancePaths, number: int, tar: Bytes, origin: Origin) -> Steps[ReleaseInfo]:
+    """Link a release together and check it; `ReleaseRefused` leaves nothing behind.
+
+    It appears under its name by one rename, complete or not at all. A directory of that name can
+    only be left from a stage that died before its journal entry: nothing points to it.
+    """
+    release = layout.release_name(number, tar.site_digest)
+    final, fresh = paths.release(release), f"{paths.releases}/.new-{release}"
+    yield from remove_tree(fresh)
+    yield from remove_tree(final)
+    made = Manifest(
+        v=1,
+        release=release,
+        release_digest=tar.release_digest,
+        site_digest=tar.site_digest,
+        size=tar.size,
+        secrets_digest=(yield from secrets_digest(paths)),
+        created=(yield from do(WallTime())),
+    )
+    yield from do(MakeDir(fresh))
+    yield from do(HardLink(layout.blob(tar.release_digest), f"{fresh}/site.tar"))
+    yield from do(MakeDir(f"{fresh}/tls"))
+    for name in _SECRET_FILES:
+        yield from do(HardLink(f"{paths.secrets}/{name}", f"{fresh}/tls/{name}"))
+    for name, content in (("manifest.json", made), ("origin.json", origin)):
+        yield from do(WriteFile(f"{fresh}/{name}", json.dumps(to_json(content)).encode()))
+        yield from do(Fsync(f"{fresh}/{name}"))
+    yield from do(Fsync(f"{fresh}/tls"))
+    yield from do(Fsync(fresh))
+    findings = yield from do(CheckRelease(fresh))
+    if findings:
+        yield from remove_tree(fresh)
+        raise ReleaseRefused(
+            f"the release does not pass `zeroserve check`: {findings[0]}",
+            hint=f"{len(findings)} findings in all; run `zeroserve check` on the built tar",
+        )
+    yield from do(Rename(fresh, final))
+    yield from do(Fsync(paths.releases))
+    return shown(made, origin)
+
+
+def shown(found: Manifest, origin: Origin) -> ReleaseInfo:
+    """The release as people see it; what its history adds is added by `observe`."""
+    return ReleaseInfo(
+        release=found.release,
+        number=layout.release_number(found.release),
+        release_digest=found.release_digest,
+        site_digest=found.site_digest,
+        size=found.size,
+        secrets_digest=found.secrets_digest,
+        created=found.created,
+        who=origin.who,
+        why=origin.why,
+        commit=origin.commit,
+    )
+
+
+def secrets_digest(paths: InstancePaths) -> Steps[str]:
+    """SHA-256 over the hashes of certificate and key."""
+    total = hashlib.sha256()
+    for name in _SECRET_FILES:
+        total.update(((yield from do(HashFile(f"{paths.secrets}/{name}"))) or "").encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+# -- links ---------------------------------------------------------------------------
+
+
+def linked(paths: InstancePaths, link: str) -> Steps[str | None]:
+    """The release a link names; None when it is absent or names something else."""
+    target = yield from do(ReadLink(link))
+    name = (target or "").removeprefix("releases/")
+    return name if target == f"releases/{name}" and layout.is_release_name(name) else None
+
+
+def make_link(paths: InstancePaths, release: str, link: str) -> Steps[None]:
+    """Make `link` name the release, beside `current` and not yet in its place."""
+    if (yield from linked(paths, link)) != release:
+        yield from do(Unlink(link))
+        yield from do(Symlink(paths.link_target(release), link))
+
+
+def switch(paths: InstancePaths, release: str, link: str) -> Steps[None]:
+    """Have `current` name the release, in one rename of the link made beforehand."""
+    if (yield from linked(paths, paths.current)) != release:
+        yield from make_link(paths, release, link)
+        yield from do(Rename(link, paths.current))
+    yield from do(Fsync(paths.home))
+
+
+# -- quarantine and pins -------------------------------------------------------------
+
+
+def quarantine(paths: InstancePaths) -> Steps[Quarantine]:
+    """Digests that failed here."""
+    raw = yield from do(ReadFile(paths.quarantine))
+    return Quarantine() if raw is None else from_json(Quarantine, json.loads(raw))
+
+
+def add_quarantine(paths: InstancePaths, release_digest: str, reason: str) -> Steps[None]:
+    """Remember a failed digest; one entry a digest, the newest reason."""
+    held = yield from quarantine(paths)
+    rest = tuple(q for q in held.releases if q.release_digest != release_digest)
+    fresh = QuarantinedRelease(release_digest, reason, (yield from do(WallTime())))
+    yield from _save(paths.quarantine, Quarantine((*rest, fresh)))
+
+
+def lift_quarantine(paths: InstancePaths, release_digest: str) -> Steps[None]:
+    """Forget a digest's failure: it was confirmed since."""
+    held = yield from quarantine(paths)
+    rest = tuple(q for q in held.releases if q.release_digest != release_digest)
+    if len(rest) != len(held.releases):
+        yield from _save(paths.quarantine, Quarantine(rest))
+
+
+def pins(paths: InstancePaths) -> Steps[tuple[str, ...]]:
+    """Names of the pinned releases."""
+    raw = yield from do(ReadFile(paths.pins))
+    return () if raw is None else from_json(Pins, json.loads(raw)).releases
+
+
+def pin(paths: InstancePaths, release: str, pinned: bool) -> Steps[None]:
+    """Pin or unpin; `NoSuchRelease`."""
+    yield from digest_of(paths, release)
+    rest = tuple(name for name in (yield from pins(paths)) if name != release)
+    yield from _save(paths.pins, Pins((*rest, release) if pinned else rest))
+
+
+def _save(path: str, content: Quarantine | Pins) -> Steps[None]:
+    yield from write_durably(path, json.dumps(to_json(replace(content))).encode())

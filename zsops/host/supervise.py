@@ -1,0 +1,255 @@
+"""Supervise: keep one instance's daemon running, and keep the revert deadline.
+
+Started detached by the first command that needs it; outlives that command. Recovery runs before
+the daemon starts. SIGTERM ends both gracefully; SIGUSR1 says "look at the journal now".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from zsops import process
+from zsops.errors import ZsopsError
+from zsops.host import journal, recover
+from zsops.host.daemon import host_argv
+from zsops.host.effects import drive
+from zsops.host.health import settings
+from zsops.host.machine import Machine
+from zsops.host.messages import InstanceSettings
+from zsops.host.records import Armed, Failure, RunRecords, Supervisor
+from zsops.host.service import HostService
+
+_LOOK_EVERY_S = 1.0
+_BACKOFF_S_MIN, _BACKOFF_S_MAX = 0.2, 10.0
+_STEADY_S = 5.0  # a daemon that ran this long was not a failed start
+_GRACE_S = 30.0  # what the daemon gets to drain before it is killed
+_EXPIRE_RETRY_S = 2.0
+_ERROR_TEXT_BYTES = 4096
+
+
+def daemon_argv(root: Path, records: RunRecords, wish: InstanceSettings) -> list[str]:
+    """The daemon's command line for an instance."""
+    paths = records.paths
+    program = wish.program or _own_program()
+    argv = [*program, "--release", str(root / paths.current), "--control", str(records.socket)]
+    argv += ["--probe-file", str(root / paths.probe_secret)]
+    for address in wish.tls_addresses:
+        argv += ["--tls-addr", address]
+    for address in wish.addresses:
+        argv += ["--addr", address]
+    argv += ["--log-format", wish.log_format, "--access-log", str(root / paths.log / "access.log")]
+    return [*argv, *wish.flags]
+
+
+def _own_program() -> tuple[str, ...]:
+    beside = Path(sys.executable).with_name("zeroserve")
+    return (str(beside),) if beside.is_file() else (sys.executable, "-m", "zeroserve")
+
+
+class Supervise:
+    """The loop of one supervisor process."""
+
+    def __init__(self, root: Path, instance: str) -> None:
+        self._root = root
+        self._machine = Machine(root)
+        self._records = RunRecords(root, instance)
+        self._instance = instance
+        self._child: process.Child | None = None
+        self._started_at = 0.0
+        self._log_start = 0
+        self._restart_at = 0.0
+        self._backoff_s = _BACKOFF_S_MIN
+        self._expiry: process.Child | None = None
+        self._expire_at = 0.0
+        self._stopping = False
+
+    def run(self, wake: int) -> int:
+        """Until SIGTERM. `wake`: descriptor that gets a byte for each signal."""
+        self._announce()
+        try:
+            while not self._stopping:
+                self._keep_daemon()
+                self._keep_deadline()
+                self._sleep(wake)
+            return 0
+        finally:
+            self._end()
+
+    def _announce(self) -> None:
+        me = process.own_identity()
+        boot = self._machine.clock.boot_id()
+        self._say(f"supervising `{self._instance}`")
+        note = HostService(self._machine, str(self._root)).recover(self._instance)
+        if note is not None and note.note is not None:
+            self._say(f"recovery: {note.note}")
+        for stale in ("failure.json", "armed.json"):
+            self._records.drop(stale)
+        self._records.save(Supervisor(me.pid, me.started, boot), "supervise.json")
+
+    # -- the daemon ------------------------------------------------------------------
+
+    def _keep_daemon(self) -> None:
+        now = self._machine.clock.now()
+        if self._child is not None:
+            code = self._child.poll()
+            if code is None:
+                return
+            self._ended(code, now)
+        if now >= self._restart_at:
+            self._start(now)
+
+    def _start(self, now: float) -> None:
+        wish = drive(settings(self._records.paths), self._machine)
+        self._records.socket.parent.mkdir(mode=0o700, exist_ok=True)
+        log_path = self._root / self._records.paths.log / "daemon.log"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        log = os.open(log_path, flags, 0o640)
+        try:
+            self._log_start = os.fstat(log).st_size
+            self._started_at = now
+            argv = daemon_argv(self._root, self._records, wish)
+            self._child = process.start_logged(argv, log=log)
+        except OSError as error:
+            self._failed(f"`{wish.program or 'zeroserve'}` cannot be started: {error}", now)
+            return
+        finally:
+            os.close(log)
+        self._say(f"started the daemon, pid {self._child.pid}")
+
+    def _ended(self, code: int, now: float) -> None:
+        self._child = None
+        how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        if now - self._started_at >= _STEADY_S:
+            self._backoff_s = _BACKOFF_S_MIN
+        self._failed(self._last_words() or f"the daemon ended with {how}", now)
+
+    def _failed(self, error: str, now: float) -> None:
+        self._say(f"{error}; next start in {self._backoff_s:g} s")
+        self._records.save(Failure(error, now), "failure.json")
+        self._restart_at = now + self._backoff_s
+        self._backoff_s = min(self._backoff_s * 2, _BACKOFF_S_MAX)
+
+    def _last_words(self) -> str:
+        """The error line of the daemon that just ended, else its last line."""
+        log_path = self._root / self._records.paths.log / "daemon.log"
+        with log_path.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_start, size - _ERROR_TEXT_BYTES))
+            lines = [line for line in log.read().decode("utf-8", "replace").splitlines() if line]
+        errors = [line for line in lines if line.startswith("error")]
+        return (errors or lines or [""])[-1].strip()
+
+    # -- the deadline ----------------------------------------------------------------
+
+    def _keep_deadline(self) -> None:
+        """Acknowledge the journal's newest entry, and run the revert when it is due."""
+        state = drive(journal.peek(self._records.paths), self._machine)
+        if state is None:
+            return
+        armed = self._records.load(Armed, "armed.json")
+        if armed is None or armed.seq != state.seq:
+            self._records.save(Armed(state.seq, os.getpid()), "armed.json")
+        now = self._machine.clock.now()
+        if self._expiry is not None:
+            code = self._expiry.poll()
+            if code is None:
+                return
+            self._expiry = None
+            self._expire_at = now + (0.0 if code == 0 else _EXPIRE_RETRY_S)
+        if now < self._expire_at:
+            return
+        if recover.overdue(state, now, self._machine.clock.boot_id()) is not None:
+            self._say("the deadline passed without a confirmation: reverting")
+            # A process of its own: it waits for the daemon, which this one has to keep running.
+            argv = host_argv("expire", self._root, "--instance", self._instance)
+            self._expiry = process.start_logged(argv, log=sys.stderr.fileno())
+
+    def _sleep(self, wake: int) -> None:
+        timeout = _LOOK_EVERY_S
+        if self._child is None:
+            timeout = min(timeout, max(0.0, self._restart_at - self._machine.clock.now()))
+        if not select.select([wake], [], [], timeout)[0]:
+            return
+        with contextlib.suppress(BlockingIOError):
+            signals = set(os.read(wake, 512))
+            if signals & {signal.SIGTERM, signal.SIGINT}:
+                self._stopping = True
+            if signal.SIGUSR1 in signals:
+                self._restart_at, self._backoff_s = 0.0, _BACKOFF_S_MIN
+
+    def _end(self) -> None:
+        self._say("stopping")
+        if self._expiry is not None:
+            self._expiry.close(_GRACE_S)
+        if self._child is not None:
+            self._child.send(signal.SIGTERM)
+            code = self._child.close(_GRACE_S)
+            self._say(f"the daemon ended with {code}")
+        for record in ("supervise.json", "armed.json", "failure.json"):
+            self._records.drop(record)
+
+    def _say(self, text: str) -> None:
+        stamp = self._machine.clock.wall()
+        print(f"{stamp} {text}", file=sys.stderr, flush=True)  # noqa: T201 - its log
+
+
+def supervise(root: Path, instance: str, *, detach: bool) -> int:
+    """Supervise the instance until SIGTERM; 0 at once when it is supervised already."""
+    records = RunRecords(root, instance)
+    if not (root / records.paths.journal).is_file():
+        raise ZsopsError(f"there is no instance `{instance}` below `{root}`")
+    if detach and os.fork() != 0:
+        return 0
+    with _alone(records) as first, _signals() as wake:
+        return Supervise(root, instance).run(wake) if first else 0
+
+
+@contextlib.contextmanager
+def _alone(records: RunRecords) -> Iterator[bool]:
+    """A lock held for the supervisor's life: two that start at once must not both stay."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    handle = os.open(records.home / "supervise.lock", flags, 0o640)
+    try:
+        # One that is just ending holds it a moment longer.
+        end = time.monotonic() + 2.0
+        first = False
+        while not first and time.monotonic() < end:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                first = True
+            except BlockingIOError:
+                if records.supervisor() is not None:
+                    break
+                time.sleep(0.02)
+        yield first
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[int]:
+    """Signals as bytes on a pipe. Handlers, not SIG_IGN: a daemon would inherit being deaf."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def nothing(number: int, frame: FrameType | None) -> None:
+        del number, frame
+
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in numbers:
+        signal.signal(number, nothing)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(reader)
+        os.close(writer)

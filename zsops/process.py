@@ -1,0 +1,189 @@
+"""The only place of zsops that starts programs, and that asks about running ones.
+
+Programs are started from a list of arguments, never through a shell. A process is known by pid
+*and* start time, since pids are used again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess  # noqa: TID251 - this is that place
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process that cannot be mistaken for a later one with the same pid."""
+
+    pid: int
+    started: int  # field 22 of /proc/PID/stat: clock ticks since boot
+
+    def is_alive(self) -> bool:
+        """False for a zombie too: it has ended, only nobody asked yet."""
+        facts = _stat(self.pid)
+        return facts is not None and facts[1] == self.started and facts[0] not in "ZX"
+
+    def send(self, number: signal.Signals) -> bool:
+        """Signal exactly this process; false when it is gone."""
+        try:
+            handle = os.pidfd_open(self.pid)
+        except (ProcessLookupError, OSError):
+            return False
+        try:
+            # The descriptor holds the pid: if the start time still fits, it is the right process.
+            if not self.is_alive():
+                return False
+            signal.pidfd_send_signal(handle, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+
+def identity(pid: int) -> Identity | None:
+    """Who runs under `pid` now."""
+    facts = _stat(pid)
+    return None if facts is None else Identity(pid, facts[1])
+
+
+def own_identity() -> Identity:
+    """This process."""
+    mine = identity(os.getpid())
+    assert mine is not None
+    return mine
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The name in parentheses may hold anything, so count from the last one.
+    fields = text[text.rfind(")") + 2 :].split()
+    return fields[0], int(fields[19])
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that ran to its end."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Finished:
+    """Run a program to its end; `TimeoutError` when it takes longer, `OSError` when it can't start.
+
+    `env` is added to ours.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            cwd=cwd,
+            env=None if env is None else {**os.environ, **env},
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise TimeoutError(f"`{argv[0]}` took longer than {timeout_s:g} s") from late
+    return Finished(
+        done.returncode,
+        done.stdout.decode("utf-8", "replace"),
+        done.stderr.decode("utf-8", "replace"),
+    )
+
+
+class Child:
+    """A program of ours that runs beside us. End it with `close`, or it is killed there."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        found = identity(process.pid)
+        self.identity = found if found is not None else Identity(process.pid, -1)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """As `poll`, after at most `timeout_s` seconds."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal it; it is our child and not reaped, so the pid is its own."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def close(self, patience_s: float) -> int:
+        """Close its streams, wait, then kill; the exit code."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        code = self.wait(patience_s)
+        if code is None:
+            self._process.kill()
+            code = self._process.wait()
+        return code
+
+
+def start_piped(
+    argv: Sequence[str], *, errors: int | None = None, env: Mapping[str, str] | None = None
+) -> Child:
+    """A child whose stdin and stdout are ours; its stderr is `errors`, or our own.
+
+    It has its own session: a `^C` at the terminal is for us, and we tell it what to do.
+    """
+    process = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
+        env=None if env is None else {**os.environ, **env},
+    )
+    return Child(process)
+
+
+def start_logged(argv: Sequence[str], *, log: int, own_session: bool = False) -> Child:
+    """A child whose stdout and stderr go to the descriptor `log`."""
+    process = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=own_session,
+    )
+    return Child(process)

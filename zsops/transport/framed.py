@@ -1,0 +1,178 @@
+"""A session over two byte streams that lead to `zsops-host serve`: pipes, or an SSH channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import IO, BinaryIO, Self, TypeVar
+
+from zsops.errors import DigestMismatch, HostError, LinkLost, ProtocolMismatch, host_error
+from zsops.host import calls
+from zsops.host import messages as m
+from zsops.host.codec import from_json, to_json
+from zsops.host.frames import CHUNK_BYTES, FrameReader, FrameWriter
+from zsops.transport.base import UploadProgress
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+_WRITE_PATIENCE_S = 60.0
+
+
+class FramedSession:
+    """`HostSession` by frames. `on_close` ends whatever carries the streams."""
+
+    def __init__(self, source: IO[bytes], sink: int, on_close: Callable[[], None]) -> None:
+        """Does the handshake; `ProtocolMismatch` or `HostUnreachable` when it fails."""
+        self._reader = FrameReader(source)
+        self._writer = FrameWriter(sink, _WRITE_PATIENCE_S)
+        self._on_close: Callable[[], None] | None = on_close
+        self._greeting = self._greet()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._on_close is not None:
+            end, self._on_close = self._on_close, None
+            end()
+
+    def hello(self) -> m.Hello:
+        return self._greeting
+
+    def install(self, request: m.Install) -> m.Installed:
+        return self._ask(calls.INSTALL, request)
+
+    def observe(self, instance: str) -> m.Observation:
+        return self._ask(calls.OBSERVE, calls.OfInstance(instance))
+
+    def members(self, instance: str, release: str) -> tuple[m.HostedMember, ...]:
+        return self._ask(calls.MEMBERS, calls.OfRelease(instance, release)).members
+
+    def take_lease(self, request: m.TakeLease) -> m.Lease:
+        return self._ask(calls.TAKE_LEASE, request)
+
+    def release_lease(self, token: int) -> None:
+        self._ask(calls.RELEASE_LEASE, calls.OfToken(token))
+
+    def break_lease(self, who: str, why: str) -> m.Lease | None:
+        return self._ask(calls.BREAK_LEASE, calls.BreakLease(who, why)).lease
+
+    def stage(
+        self, request: m.Stage, tar: BinaryIO, progress: UploadProgress | None = None
+    ) -> m.Staged:
+        try:
+            return self._stage(request, tar, progress)
+        except DigestMismatch as mismatch:
+            # A part left from a power loss may have lost bytes; the host deleted it. Once more,
+            # from the start: if the bytes themselves are wrong it fails again.
+            if "resumed at" not in mismatch.message:
+                raise
+            return self._stage(request, tar, progress)
+
+    def _stage(self, request: m.Stage, tar: BinaryIO, progress: UploadProgress | None) -> m.Staged:
+        self._send(calls.STAGE, request)
+        frame = self._frame_past_events()
+        offset = frame.get("offset")
+        if not isinstance(offset, int):
+            return self._answer(calls.STAGE, frame)
+        tar.seek(offset)
+        sent = offset
+        while True:
+            if progress is not None:
+                progress(sent, request.size)
+            chunk = tar.read(CHUNK_BYTES)
+            self._writer.send(chunk)
+            if not chunk:
+                return self._answer(calls.STAGE, self._frame())
+            sent += len(chunk)
+
+    def apply(self, request: m.Apply) -> Iterator[m.StepEvent]:
+        return self._events(calls.APPLY, request)
+
+    def confirm(self, request: m.Confirm) -> m.Confirmed:
+        return self._ask(calls.CONFIRM, request)
+
+    def revert(self, request: m.Revert) -> Iterator[m.StepEvent]:
+        return self._events(calls.REVERT, request)
+
+    def prepare_rollback(self, request: m.PrepareRollback) -> m.RollbackStaged:
+        return self._ask(calls.PREPARE_ROLLBACK, request)
+
+    def history(self, instance: str, limit: int) -> tuple[m.AuditEntry, ...]:
+        return self._ask(calls.HISTORY, calls.History(instance, limit)).entries
+
+    def audit_verify(self) -> m.AuditReport:
+        return self._ask(calls.AUDIT_VERIFY, calls.Nothing())
+
+    def prune(self, request: m.Prune) -> m.Pruned:
+        return self._ask(calls.PRUNE, request)
+
+    def pin(self, request: m.Pin) -> None:
+        self._ask(calls.PIN, request)
+
+    def daemon_status(self, instance: str) -> m.DaemonState:
+        return self._ask(calls.DAEMON_STATUS, calls.OfInstance(instance))
+
+    def start_daemon(self, instance: str) -> m.DaemonState:
+        return self._ask(calls.START_DAEMON, calls.OfInstance(instance))
+
+    def stop_daemon(self, instance: str) -> bool:
+        return self._ask(calls.STOP_DAEMON, calls.OfInstance(instance)).stopped
+
+    # -- frames ----------------------------------------------------------------------
+
+    def _greet(self) -> m.Hello:
+        greeting = calls.Greeting(m.PROTOCOL_OLDEST, m.PROTOCOL_VERSION)
+        self._writer.send({"call": calls.HELLO.name, "body": to_json(greeting)})
+        return self._answer(calls.HELLO, self._frame())
+
+    def _send(self, call: calls.Call[Q, A], request: Q) -> None:
+        self._writer.send({"call": call.name, "body": to_json(request)})
+
+    def _frame(self) -> dict[str, object]:
+        frame = self._reader.read()
+        if frame is None:
+            raise LinkLost("the host ended the session")
+        if isinstance(frame, bytes):
+            raise ProtocolMismatch("the host sent bytes where an answer was due")
+        return frame
+
+    def _answer(self, call: calls.Call[Q, A], frame: dict[str, object]) -> A:
+        if "error" in frame:
+            raise _told(frame["error"])
+        if "answer" not in frame:
+            raise ProtocolMismatch(f"no answer to `{call.name}` but {sorted(frame)}")
+        return from_json(call.answer, frame["answer"])
+
+    def _ask(self, call: calls.Call[Q, A], request: Q) -> A:
+        self._send(call, request)
+        return self._answer(call, self._frame_past_events())
+
+    def _frame_past_events(self) -> dict[str, object]:
+        """A request may have to finish an earlier run's business first, and tells of it."""
+        frame = self._frame()
+        while "event" in frame:
+            frame = self._frame()
+        return frame
+
+    def _events(self, call: calls.Call[Q, calls.Ended], request: Q) -> Iterator[m.StepEvent]:
+        self._send(call, request)
+        while True:
+            frame = self._frame()
+            if "event" not in frame:
+                self._answer(call, frame)
+                return
+            yield from_json(m.StepEvent, frame["event"])
+
+
+def _told(error: object) -> HostError:
+    fault = from_json(m.Fault, error)
+    return host_error(fault.code, fault.message, fault.hint)

@@ -1,0 +1,180 @@
+"""A daemon and its supervisor as one value: loads what `current` leads to, answers what it loaded.
+
+Works on any `Disk`, so the crash tests use it on a real directory too. Its faults are attributes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+
+from zsops.host.layout import InstancePaths
+from zsops.host.messages import DaemonState, InstanceSettings, Listener
+from zsops.host.world import Disk, Fetched, ReloadAnswer, Started, Target
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One generation: everything it serves was read in one go."""
+
+    release: str
+    release_digest: str
+    site_digest: str
+    tar: bytes
+    cert: bytes
+
+
+class MemoryDaemon:
+    """`DaemonDoor` for the instances on `disk`."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self.running: dict[str, Loaded] = {}
+        self.supervised: set[str] = set()
+        self.generation: dict[str, int] = {}
+        self.armed_seq: dict[str, int] = {}
+        # Faults, by release digest where one release is to be bad:
+        self.refuses: dict[str, str] = {}  # a reload or start answers with this error
+        self.serves_badly: set[str] = set()  # status 500 for everything but the probe path
+        self.start_error: str | None = None  # as a port in use
+        self.takes_timers = True
+
+    # -- the door --------------------------------------------------------------------
+
+    def status(self, instance: str) -> DaemonState:
+        loaded = self.running.get(instance)
+        supervised = instance in self.supervised
+        if loaded is None:
+            return DaemonState(running=False, supervised=supervised, error=self.start_error)
+        return DaemonState(
+            running=True,
+            supervised=supervised,
+            pid=1,
+            version="memory",
+            generation=self.generation.get(instance, 1),
+            release=loaded.release,
+            release_digest=loaded.release_digest,
+            site_digest=loaded.site_digest,
+            started_at="1970-01-01T00:00:00Z",
+            listeners=self._listeners(instance),
+        )
+
+    def reload(self, instance: str, expect: str, timeout_s: float) -> ReloadAnswer:
+        del timeout_s
+        if instance not in self.running:
+            return ReloadAnswer(running=False, ok=False)
+        loaded = self._load(instance)
+        if isinstance(loaded, str):
+            return ReloadAnswer(running=True, ok=False, error=loaded)
+        if loaded.release_digest != expect:
+            text = f"loaded {loaded.release_digest}, expected {expect}"
+            return ReloadAnswer(running=True, ok=False, error=text)
+        self.running[instance] = loaded
+        self.generation[instance] = self.generation.get(instance, 1) + 1
+        return ReloadAnswer(True, True, self.generation[instance], loaded.release_digest)
+
+    def ensure(self, instance: str, timeout_s: float) -> Started:
+        del timeout_s
+        fresh = instance not in self.running
+        self.supervised.add(instance)
+        if not fresh:
+            return Started(fresh=False)
+        loaded = self.start_error or self._load(instance)
+        if isinstance(loaded, str):
+            return Started(True, loaded)
+        self.running[instance] = loaded
+        self.generation[instance] = 1
+        return Started(True)
+
+    def stop(self, instance: str) -> bool:
+        was = instance in self.supervised or instance in self.running
+        self.supervised.discard(instance)
+        self.running.pop(instance, None)
+        return was
+
+    def arm(self, instance: str, journal_seq: int, timeout_s: float) -> bool:
+        del timeout_s
+        if instance not in self.supervised or not self.takes_timers:
+            return False
+        self.armed_seq[instance] = journal_seq
+        return True
+
+    def fetch(self, target: Target, path: str, timeout_s: float) -> Fetched:
+        del timeout_s
+        instance = target.anchor.split("/")[1]
+        loaded = self.running.get(instance)
+        if loaded is None:
+            return Fetched(error="ConnectionRefusedError: nobody listens")
+        if target.scheme == "https" and loaded.cert != self._disk.read(target.anchor):
+            return Fetched(error="the certificate does not verify: self-signed certificate")
+        secret = (self._disk.read(InstancePaths(instance).probe_secret) or b"").decode()
+        if path == f"/.zeroserve/probe/{secret}":
+            answer = {"v": 1, "pid": 1, "generation": self.generation.get(instance, 1)}
+            digests = {"release_digest": loaded.release_digest, "site_digest": loaded.site_digest}
+            return _answer(200, json.dumps({**answer, **digests}).encode())
+        if loaded.release_digest in self.serves_badly:
+            return _answer(500, b"broken on purpose")
+        return _serve(loaded.tar, path)
+
+    # -- faults ----------------------------------------------------------------------
+
+    def crash(self, instance: str) -> None:
+        """The daemon dies; its supervisor lives and would start it again."""
+        self.running.pop(instance, None)
+
+    def power_off(self) -> None:
+        """Everything that runs is gone."""
+        self.running.clear()
+        self.supervised.clear()
+        self.armed_seq.clear()
+
+    # -- loading ---------------------------------------------------------------------
+
+    def _listeners(self, instance: str) -> tuple[Listener, ...]:
+        raw = self._disk.read(InstancePaths(instance).settings) or b"{}"
+        wish = InstanceSettings(**json.loads(raw))
+        tls = tuple(Listener("https", address) for address in wish.tls_addresses)
+        return tls + tuple(Listener("http", address) for address in wish.addresses)
+
+    def _load(self, instance: str) -> Loaded | str:
+        paths = InstancePaths(instance)
+        target = self._disk.read_link(paths.current)
+        if target is None:
+            return f"`{paths.current}` does not exist"
+        home = f"{paths.home}/{target}"
+        tar, cert = self._disk.read(f"{home}/site.tar"), self._disk.read(f"{home}/tls/cert.pem")
+        key, manifest = (
+            self._disk.read(f"{home}/tls/key.pem"),
+            self._disk.read(f"{home}/manifest.json"),
+        )
+        if tar is None or cert is None or key is None or manifest is None:
+            return f"`{home}` is not a release"
+        facts = json.loads(manifest)
+        digest = f"sha256:{hashlib.sha256(tar).hexdigest()}"
+        if digest != facts["release_digest"]:
+            return f"`{home}/site.tar` does not hash to its manifest's digest"
+        if digest in self.refuses:
+            return self.refuses[digest]
+        return Loaded(facts["release"], digest, facts["site_digest"], tar, cert)
+
+
+def _answer(status: int, body: bytes) -> Fetched:
+    return Fetched(status, (), body[: 64 << 10], hashlib.sha256(body).hexdigest())
+
+
+def _serve(tar: bytes, path: str) -> Fetched:
+    name = path.lstrip("/").split("?")[0]
+    if name == "" or name.endswith("/"):
+        name += "index.html"
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        for wanted, status in ((name, 200), ("404.html", 404)):
+            try:
+                member = archive.extractfile(wanted)
+            except KeyError:
+                continue
+            if member is not None:
+                return _answer(status, member.read())
+    return _answer(404, b"not found")
