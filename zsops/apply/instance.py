@@ -154,7 +154,7 @@ class InstanceRun:
         plan, instance = self._target.plan, self._target.instance
         seen = self._link.ask(lambda session: session.observe(instance))
         # An install of ours moves the state as well; then there was nothing to be stale about.
-        bound = plan is not None and plan.old_release is not None and not plan.settings_changed
+        bound = plan is not None and plan.observed and not plan.settings_changed
         if plan is not None and bound and seen.state_digest != plan.observed:
             raise StalePlan(
                 f"instance `{instance}` on `{self._target.host}` changed since it was planned",
@@ -359,7 +359,9 @@ class InstanceRun:
         """Pass the host's events on; the last one. `deaf` to abortion while reverting."""
         last: m.StepEvent | None = None
         for last in events:
-            self._tell.host_step(last)
+            # The event that ends a good `apply` repeats its last step only to carry the outcome.
+            if last.outcome is not m.Outcome.HEALTHY:
+                self._tell.host_step(last)
             if not deaf and last.outcome is None:
                 self._stop_if_aborted()
         if last is None or last.outcome is None:

@@ -48,6 +48,8 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         and current.release_digest == wish.release_digest
         and seen.last_good == current.release
     )
+    # Release 000000 is the page an instance is made with; for people that is nothing yet.
+    deployed = current if current is not None and current.number > 0 else None
     settings_changed = seen.settings != wish.settings
     known = {each.release_digest for each in seen.releases}
     switches = not settled
@@ -57,8 +59,8 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         instance=wish.instance,
         site=wish.site,
         observed=seen.state_digest,
-        old_release=current.release if current else None,
-        old_site_digest=current.site_digest if current else None,
+        old_release=deployed.release if deployed else None,
+        old_site_digest=deployed.site_digest if deployed else None,
         new_site_digest=wish.site_digest,
         new_release_digest=wish.release_digest,
         files=len(wish.files),
