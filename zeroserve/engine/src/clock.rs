@@ -14,7 +14,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self { second: Cell::new(u64::MAX), date: Cell::new([0; DATE_LEN]) }
+        Self {
+            second: Cell::new(u64::MAX),
+            date: Cell::new([0; DATE_LEN]),
+        }
     }
 
     /// The value of the `Date` header now.
@@ -46,8 +49,14 @@ pub(crate) fn monotonic() -> Duration {
 }
 
 fn read(clock: libc::clockid_t) -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is valid for a write; the clock ids above exist on every supported kernel.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }

@@ -90,7 +90,9 @@ pub(crate) struct TlsSpec {
 // The key never reaches a log or an error text by way of `{:?}`.
 impl std::fmt::Debug for TlsSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsSpec").field("cert_path", &self.cert_path).finish_non_exhaustive()
+        f.debug_struct("TlsSpec")
+            .field("cert_path", &self.cert_path)
+            .finish_non_exhaustive()
     }
 }
 

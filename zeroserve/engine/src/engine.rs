@@ -14,7 +14,7 @@ use crate::generation::{Generation, Summary, duplicate};
 use crate::observe::{Counters, Snapshot};
 use crate::worker::{self, Command, Rules, Setup};
 
-/// Stack of a loop's thread. Tasks live on the heap; BoringSSL's handshakes need the most.
+/// Stack of a loop's thread. Tasks live on the heap; `BoringSSL`'s handshakes need the most.
 const LOOP_STACK_BYTES: usize = 1 << 20;
 
 pub(crate) struct Engine {
@@ -41,10 +41,12 @@ struct Running {
 
 impl Engine {
     /// # Errors
-    /// `Refused` for a bad site, certificate or descriptor; `Unsupported` where there is no io_uring.
+    /// `Refused` for a bad site, certificate or descriptor; `Unsupported` where there is no `io_uring`.
     pub(crate) fn start(settings: &Settings) -> Result<(Self, Summary), EngineError> {
         if settings.threads == 0 {
-            return Err(EngineError::Refused("threads must be greater than zero".to_owned()));
+            return Err(EngineError::Refused(
+                "threads must be greater than zero".to_owned(),
+            ));
         }
         let (generation, summary) = Generation::build(&settings.generation)?;
         let id = generation.id;
@@ -52,14 +54,23 @@ impl Engine {
         let rules = Arc::new(Rules {
             index: settings.index.as_bytes().into(),
             try_html: settings.try_html,
-            probe_path: settings.probe_path.as_ref().map(|path| path.as_bytes().into()),
+            probe_path: settings
+                .probe_path
+                .as_ref()
+                .map(|path| path.as_bytes().into()),
             chunk_size: settings.chunk_size.max(1024),
         });
         let retired = spawn_reaper()?;
         let (started, starts) = mpsc::sync_channel(settings.threads);
-        let running = Arc::new(Running { count: Mutex::new(0), changed: Condvar::new() });
-        let mut engine =
-            Self { loops: Vec::new(), state: Mutex::new(State { generation: id }), running };
+        let running = Arc::new(Running {
+            count: Mutex::new(0),
+            changed: Condvar::new(),
+        });
+        let mut engine = Self {
+            loops: Vec::new(),
+            state: Mutex::new(State { generation: id }),
+            running,
+        };
         for number in 0..settings.threads {
             let shared = Shared {
                 generation: Arc::clone(&generation),
@@ -85,7 +96,10 @@ impl Engine {
         let mut listeners = Vec::new();
         for listener in &settings.listeners {
             let fd = listener.fds.get(number).ok_or_else(|| {
-                EngineError::Refused(format!("`{}` has no socket for loop {number}", listener.address))
+                EngineError::Refused(format!(
+                    "`{}` has no socket for loop {number}",
+                    listener.address
+                ))
             })?;
             listeners.push((listener.scheme, duplicate(*fd)?));
         }
@@ -118,7 +132,9 @@ impl Engine {
             });
         if let Err(error) = spawned {
             *lock(&self.running.count) -= 1;
-            return Err(EngineError::Unsupported(format!("no thread for an event loop: {error}")));
+            return Err(EngineError::Unsupported(format!(
+                "no thread for an event loop: {error}"
+            )));
         }
         self.loops.push(Loop { commands, counters });
         Ok(())
@@ -155,7 +171,9 @@ impl Engine {
     /// `Refused` for a descriptor that can't be used.
     pub(crate) fn reopen_log(&self, fd: i32) -> Result<(), EngineError> {
         for event_loop in &self.loops {
-            let _ = event_loop.commands.unbounded_send(Command::ReopenLog(duplicate(fd)?));
+            let _ = event_loop
+                .commands
+                .unbounded_send(Command::ReopenLog(duplicate(fd)?));
         }
         Ok(())
     }
@@ -222,7 +240,11 @@ impl Drop for Leaving {
 }
 
 fn wait_start(starts: &Receiver<Result<(), EngineError>>) -> Result<(), EngineError> {
-    starts.recv().unwrap_or_else(|_| Err(EngineError::Bug("an event loop ended at its start".to_owned())))
+    starts.recv().unwrap_or_else(|_| {
+        Err(EngineError::Bug(
+            "an event loop ended at its start".to_owned(),
+        ))
+    })
 }
 
 /// A thread that frees retired generations; it ends with the last loop.
@@ -232,7 +254,9 @@ fn spawn_reaper() -> Result<Sender<Arc<Generation>>, EngineError> {
         .name("zs-reaper".to_owned())
         .stack_size(64 << 10)
         .spawn(move || inbox.into_iter().for_each(drop))
-        .map_err(|error| EngineError::Unsupported(format!("no thread to free generations: {error}")))?;
+        .map_err(|error| {
+            EngineError::Unsupported(format!("no thread to free generations: {error}"))
+        })?;
     Ok(retired)
 }
 

@@ -54,7 +54,15 @@ impl Generation {
             "site_digest": site.digest,
         });
         let probe = format!("{probe}\n").into_bytes();
-        Ok((Self { id: spec.id, site, tls, probe }, summary))
+        Ok((
+            Self {
+                id: spec.id,
+                site,
+                tls,
+                probe,
+            },
+            summary,
+        ))
     }
 }
 
@@ -67,7 +75,11 @@ pub(crate) struct LoopGeneration {
 
 impl LoopGeneration {
     pub(crate) fn new(shared: Arc<Generation>, retired: Sender<Arc<Generation>>) -> Rc<Self> {
-        Rc::new(Self { shared: Some(shared), bodies: BodyCache::default(), retired })
+        Rc::new(Self {
+            shared: Some(shared),
+            bodies: BodyCache::default(),
+            retired,
+        })
     }
 }
 
@@ -91,10 +103,14 @@ impl Drop for LoopGeneration {
 /// Our own descriptor for one of the caller's.
 pub(crate) fn duplicate(fd: i32) -> Result<OwnedFd, EngineError> {
     if fd < 0 {
-        return Err(EngineError::Refused(format!("invalid file descriptor {fd}")));
+        return Err(EngineError::Refused(format!(
+            "invalid file descriptor {fd}"
+        )));
     }
     // SAFETY: borrowed only for the duplication; a closed descriptor makes it fail with EBADF.
     unsafe { BorrowedFd::borrow_raw(fd) }
         .try_clone_to_owned()
-        .map_err(|error| EngineError::Refused(format!("file descriptor {fd} can not be used: {error}")))
+        .map_err(|error| {
+            EngineError::Refused(format!("file descriptor {fd} can not be used: {error}"))
+        })
 }

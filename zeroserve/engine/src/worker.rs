@@ -94,7 +94,9 @@ impl Worker {
     fn publish(&self, shared: Arc<Generation>) {
         let next = LoopGeneration::new(shared, self.retired.clone());
         let previous = self.generation.replace(next);
-        self.counters.cache_bytes.subtract(previous.bodies.bytes() as u64);
+        self.counters
+            .cache_bytes
+            .subtract(previous.bodies.bytes() as u64);
     }
 
     /// Starts the sweep of deadlines if it isn't under way; it ends with the last connection, so an
@@ -129,8 +131,17 @@ pub(crate) fn run(setup: Setup) {
 }
 
 async fn serve(setup: Setup) {
-    let Setup { listeners, log, generation, rules, counters, retired, mut commands, myself, started } =
-        setup;
+    let Setup {
+        listeners,
+        log,
+        generation,
+        rules,
+        counters,
+        retired,
+        mut commands,
+        myself,
+        started,
+    } = setup;
     let worker = Rc::new(Worker {
         chunk_size: rules.chunk_size,
         scratch: RefCell::default(),

@@ -22,35 +22,38 @@ pub(crate) struct Buffers {
 impl Buffers {
     /// An empty buffer with room for `expected` bytes, or near it.
     pub(crate) fn take(&self, expected: usize) -> Vec<u8> {
-        let (shelf, size) = if expected <= SMALL_BYTES {
+        let (stock, size) = if expected <= SMALL_BYTES {
             (&self.small, SMALL_BYTES)
         } else {
             (&self.large, LARGE_BYTES)
         };
-        shelf.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(size))
+        stock
+            .borrow_mut()
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(size))
     }
 
     pub(crate) fn give(&self, mut buffer: Vec<u8>) {
         buffer.clear();
-        let (shelf, kept) = match buffer.capacity() {
+        let (stock, kept) = match buffer.capacity() {
             0..SMALL_BYTES => return,
             SMALL_BYTES..LARGE_BYTES => (&self.small, SMALL_KEPT),
             // Grown far beyond its class: better freed than kept.
             LARGE_BYTES.. if buffer.capacity() > 2 * LARGE_BYTES => return,
             LARGE_BYTES.. => (&self.large, LARGE_KEPT),
         };
-        let mut shelf = shelf.borrow_mut();
-        if shelf.len() < kept {
-            shelf.push(buffer);
+        let mut stock = stock.borrow_mut();
+        if stock.len() < kept {
+            stock.push(buffer);
         }
     }
 
     /// Gives memory back to the allocator after a burst.
     pub(crate) fn trim(&self) {
-        for shelf in [&self.small, &self.large] {
-            let mut shelf = shelf.borrow_mut();
-            shelf.truncate(IDLE_KEPT);
-            shelf.shrink_to(IDLE_KEPT);
+        for stock in [&self.small, &self.large] {
+            let mut stock = stock.borrow_mut();
+            stock.truncate(IDLE_KEPT);
+            stock.shrink_to(IDLE_KEPT);
         }
     }
 }

@@ -54,9 +54,10 @@ impl Peer {
 
     fn text(&self) -> String {
         match self.0 {
-            Some(SocketAddr::V6(v6)) => {
-                v6.ip().to_ipv4_mapped().map_or_else(|| v6.ip().to_string(), |v4| v4.to_string())
-            }
+            Some(SocketAddr::V6(v6)) => v6
+                .ip()
+                .to_ipv4_mapped()
+                .map_or_else(|| v6.ip().to_string(), |v4| v4.to_string()),
             Some(SocketAddr::V4(v4)) => v4.ip().to_string(),
             None => "unix".to_owned(),
         }
@@ -291,7 +292,14 @@ impl<L: Link> Connection<L> {
 
     /// Sends one answer, or puts it behind those that wait to be sent.
     async fn exchange(&mut self, exchange: Exchange) -> Result<(), End> {
-        let Exchange { generation, reply, keep_alive, unwanted_body, requester, started } = exchange;
+        let Exchange {
+            generation,
+            reply,
+            keep_alive,
+            unwanted_body,
+            requester,
+            started,
+        } = exchange;
         let (status, body_bytes) = (reply.status, reply.body_bytes);
         let sent = self.send_reply(&generation, reply).await;
         let counters = &self.worker.counters;
@@ -306,11 +314,20 @@ impl<L: Link> Connection<L> {
             return Ok(());
         }
         self.flush().await?;
-        Err(if self.unwanted_body.is_some() { End::Linger } else { End::Goodbye })
+        Err(if self.unwanted_body.is_some() {
+            End::Linger
+        } else {
+            End::Goodbye
+        })
     }
 
     async fn send_reply(&mut self, generation: &LoopGeneration, reply: Reply) -> Result<(), End> {
-        let Body::Member { member, start, length } = reply.body else {
+        let Body::Member {
+            member,
+            start,
+            length,
+        } = reply.body
+        else {
             self.make_room(reply.head.len());
             self.seal(&reply.head)?;
             self.worker.buffers.give(reply.head);
@@ -329,7 +346,10 @@ impl<L: Link> Connection<L> {
                 let bytes = body.get(start..start + length).ok_or(End::Abort)?;
                 self.seal_with_head(reply.head, bytes)
             }
-            None => self.stream(generation, reply.head, offset + start, length).await,
+            None => {
+                self.stream(generation, reply.head, offset + start, length)
+                    .await
+            }
         }
     }
 
@@ -351,7 +371,11 @@ impl<L: Link> Connection<L> {
         self.worker.buffers.give(buffer);
         let grown = generation.bodies.keep(member, &body);
         let gauge = &self.worker.counters.cache_bytes;
-        if grown >= 0 { gauge.add(grown.unsigned_abs()) } else { gauge.subtract(grown.unsigned_abs()) }
+        if grown >= 0 {
+            gauge.add(grown.unsigned_abs());
+        } else {
+            gauge.subtract(grown.unsigned_abs());
+        }
         Ok(body)
     }
 
@@ -376,7 +400,11 @@ impl<L: Link> Connection<L> {
     ) -> Result<(), End> {
         let worker = Rc::clone(&self.worker);
         let file = &generation.site.file;
-        let step = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(worker.chunk_size);
+        let step = |left: u64| {
+            usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(worker.chunk_size)
+        };
         let mut buffer = worker.buffers.take(head.len() + step(left));
         buffer.extend_from_slice(&head);
         worker.buffers.give(head);
@@ -396,15 +424,18 @@ impl<L: Link> Connection<L> {
                 return Ok(());
             }
             want = step(left);
-            let (sent, read) =
-                join(self.flush(), ring::read_at(file, filled, offset, want)).await;
+            let (sent, read) = join(self.flush(), ring::read_at(file, filled, offset, want)).await;
             sent?;
             (result, filled) = read;
         }
     }
 
     fn seal(&mut self, bytes: &[u8]) -> Result<(), End> {
-        if self.session.seal(bytes) { Ok(()) } else { Err(End::Abort) }
+        if self.session.seal(bytes) {
+            Ok(())
+        } else {
+            Err(End::Abort)
+        }
     }
 
     /// Gives the session a buffer that will not have to grow.
@@ -412,7 +443,10 @@ impl<L: Link> Connection<L> {
         let output = self.session.output();
         if output.capacity() == 0 {
             let records = plaintext_bytes / RECORD_BYTES + 2;
-            *output = self.worker.buffers.take(plaintext_bytes + records * RECORD_OVERHEAD);
+            *output = self
+                .worker
+                .buffers
+                .take(plaintext_bytes + records * RECORD_OVERHEAD);
         }
     }
 
@@ -457,7 +491,11 @@ impl<L: Link> Connection<L> {
             End::Goodbye | End::Linger => {
                 self.session.seal_close();
                 let output = std::mem::take(self.session.output());
-                let goodbye = self.place.lifetime.guard(send_all(&self.link, output)).await;
+                let goodbye = self
+                    .place
+                    .lifetime
+                    .guard(send_all(&self.link, output))
+                    .await;
                 if matches!(end, End::Linger) && matches!(goodbye, Ok(Ok(_))) {
                     self.link.shutdown().await;
                     self.discard().await;
@@ -465,7 +503,12 @@ impl<L: Link> Connection<L> {
             }
         }
         give_back(&self.worker.buffers, &mut self.input, self.session.output());
-        let Self { link, place, session, .. } = self;
+        let Self {
+            link,
+            place,
+            session,
+            ..
+        } = self;
         drop(session);
         link.close().await;
         drop(place);

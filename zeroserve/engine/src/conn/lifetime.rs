@@ -47,7 +47,10 @@ impl Lifetime {
                 return Poll::Ready(Err(ended));
             }
             let mut waker = self.waker.borrow_mut();
-            if !waker.as_ref().is_some_and(|known| known.will_wake(context.waker())) {
+            if !waker
+                .as_ref()
+                .is_some_and(|known| known.will_wake(context.waker()))
+            {
                 *waker = Some(context.waker().clone());
             }
             Poll::Pending
@@ -90,18 +93,19 @@ impl Lifetimes {
         });
         let mut slots = self.slots.borrow_mut();
         let entry = Some(Rc::clone(&lifetime));
-        let slot = match self.free.borrow_mut().pop() {
-            Some(slot) => {
-                slots[slot] = entry;
-                slot
-            }
-            None => {
-                slots.push(entry);
-                slots.len() - 1
-            }
+        let slot = if let Some(slot) = self.free.borrow_mut().pop() {
+            slots[slot] = entry;
+            slot
+        } else {
+            slots.push(entry);
+            slots.len() - 1
         };
         self.open.set(self.open.get() + 1);
-        Registered { owner: Rc::clone(self), slot, lifetime }
+        Registered {
+            owner: Rc::clone(self),
+            slot,
+            lifetime,
+        }
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -131,7 +135,12 @@ impl Lifetimes {
     }
 
     fn snapshot(&self) -> Vec<Rc<Lifetime>> {
-        self.slots.borrow().iter().flatten().map(Rc::clone).collect()
+        self.slots
+            .borrow()
+            .iter()
+            .flatten()
+            .map(Rc::clone)
+            .collect()
     }
 }
 

@@ -28,7 +28,7 @@ impl Link for StreamSocket {
 
     async fn recv(&self) -> io::Result<Option<BufferRef>> {
         loop {
-            match StreamSocket::recv(self).await {
+            match Self::recv(self).await {
                 // The loop's receive buffers are all in use: those that hold them give them back
                 // before they wait, so one turn later there are some again.
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
@@ -41,16 +41,16 @@ impl Link for StreamSocket {
 
     async fn send(&self, buffer: Vec<u8>, from: usize) -> (io::Result<usize>, Vec<u8>) {
         use compio::buf::{IntoInner, IoBuf};
-        let (result, window) = StreamSocket::send(self, buffer.slice(from..)).await;
+        let (result, window) = Self::send(self, buffer.slice(from..)).await;
         (result, window.into_inner())
     }
 
     async fn shutdown(&self) {
-        StreamSocket::shutdown(self).await;
+        Self::shutdown(self).await;
     }
 
     async fn close(self) {
-        StreamSocket::close(self).await;
+        Self::close(self).await;
     }
 }
 

@@ -27,7 +27,9 @@ pub(super) fn guard(
 ) -> Status {
     let result = catch_unwind(AssertUnwindSafe(body))
         .unwrap_or_else(|panic| Err(EngineError::Bug(panic_text(panic.as_ref()))));
-    let Err(failure) = result else { return Status::Ok };
+    let Err(failure) = result else {
+        return Status::Ok;
+    };
     if !error.is_null() {
         // SAFETY: every function of the door asks that `error` is valid for a write.
         unsafe { error.write(c_text(&failure.to_string())) };
@@ -41,7 +43,10 @@ pub(super) fn guard(
 
 /// # Safety
 /// `bytes` is valid for `len` bytes.
-pub(super) unsafe fn input<T: DeserializeOwned>(bytes: *const u8, len: usize) -> Result<T, EngineError> {
+pub(super) unsafe fn input<T: DeserializeOwned>(
+    bytes: *const u8,
+    len: usize,
+) -> Result<T, EngineError> {
     if bytes.is_null() {
         return Err(EngineError::Bug("null settings".to_owned()));
     }
@@ -64,7 +69,9 @@ pub(super) fn json_out<T: Serialize>(out: *mut *mut c_char, value: &T) -> Result
 
 fn c_text(text: &str) -> *mut c_char {
     // A NUL inside could only come from a file name; it would cut the text short, so it is shown.
-    CString::new(text.replace('\0', "\\0")).unwrap_or_default().into_raw()
+    CString::new(text.replace('\0', "\\0"))
+        .unwrap_or_default()
+        .into_raw()
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

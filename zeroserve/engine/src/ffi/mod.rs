@@ -3,7 +3,7 @@
 
 mod guard;
 
-use std::ffi::{c_char, CString};
+use std::ffi::{CString, c_char};
 use std::time::Duration;
 
 use guard::{Status, guard, input, json_out};
@@ -113,8 +113,11 @@ pub unsafe extern "C" fn zs_engine_stats(
     out: *mut *mut c_char,
     error: *mut *mut c_char,
 ) -> Status {
-    // SAFETY: the caller's promise.
-    guard(error, || json_out(out, &unsafe { engine_ref(engine) }?.snapshot()))
+    guard(error, || {
+        // SAFETY: the caller's promise.
+        let engine = unsafe { engine_ref(engine) }?;
+        json_out(out, &engine.snapshot())
+    })
 }
 
 /// Stops accepting and lets connections finish. Returns at once.
@@ -159,10 +162,7 @@ pub unsafe extern "C" fn zs_engine_wait(
 /// # Safety
 /// `engine` as above, and not used again; `error` is valid for a write.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zs_engine_stop(
-    engine: *mut ZsEngine,
-    error: *mut *mut c_char,
-) -> Status {
+pub unsafe extern "C" fn zs_engine_stop(engine: *mut ZsEngine, error: *mut *mut c_char) -> Status {
     guard(error, || {
         if engine.is_null() {
             return Err(EngineError::Bug("null engine".to_owned()));

@@ -29,17 +29,14 @@ pub(crate) fn accept(
 
 async fn accept_loop(worker: Rc<Worker>, scheme: Scheme, socket: ListenSocket) {
     loop {
-        match socket.accept().await {
-            Ok(accepted) => {
-                let peer = Peer::new(accepted.peer);
-                let task = serve(Rc::clone(&worker), accepted.stream, peer, scheme);
-                compio::runtime::spawn(task).detach();
-                worker.ensure_sweep();
-            }
-            Err(_) => {
-                worker.counters.accept_errors.add(1);
-                compio::time::sleep(ACCEPT_PAUSE).await;
-            }
+        if let Ok(accepted) = socket.accept().await {
+            let peer = Peer::new(accepted.peer);
+            let task = serve(Rc::clone(&worker), accepted.stream, peer, scheme);
+            compio::runtime::spawn(task).detach();
+            worker.ensure_sweep();
+        } else {
+            worker.counters.accept_errors.add(1);
+            compio::time::sleep(ACCEPT_PAUSE).await;
         }
     }
 }

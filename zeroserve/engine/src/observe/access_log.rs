@@ -125,7 +125,11 @@ fn write_clf(out: &mut Vec<u8>, line: &Line<'_>, combined: bool) {
     out.extend_from_slice(b" - - [");
     // `Tue, 24 Nov 2026 06:01:09 GMT` becomes `24/Nov/2026:06:01:09 +0000`.
     let date = &line.date;
-    for (part, end) in [(&date[5..7], b'/'), (&date[8..11], b'/'), (&date[12..16], b':')] {
+    for (part, end) in [
+        (&date[5..7], b'/'),
+        (&date[8..11], b'/'),
+        (&date[12..16], b':'),
+    ] {
         out.extend_from_slice(part);
         out.push(end);
     }
@@ -135,7 +139,11 @@ fn write_clf(out: &mut Vec<u8>, line: &Line<'_>, combined: bool) {
     write_quoted(out, &requester.method);
     out.push(b' ');
     write_quoted(out, &requester.target);
-    let _ = write!(out, " {}\" {} {}", requester.version, line.status, line.body_bytes);
+    let _ = write!(
+        out,
+        " {}\" {} {}",
+        requester.version, line.status, line.body_bytes
+    );
     if combined {
         for text in [&requester.referer, &requester.user_agent] {
             out.extend_from_slice(b" \"");
@@ -232,7 +240,11 @@ mod tests {
         );
         let mut out = Vec::new();
         write_clf(&mut out, &line(&requester), true);
-        assert!(String::from_utf8(out).unwrap().ends_with("200 174 \"-\" \"curl/7.88\"\n"));
+        assert!(
+            String::from_utf8(out)
+                .unwrap()
+                .ends_with("200 174 \"-\" \"curl/7.88\"\n")
+        );
     }
 
     #[test]

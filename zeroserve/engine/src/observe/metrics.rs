@@ -68,7 +68,11 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(generation: u64, threads: usize) -> Self {
-        Self { generation, threads, ..Self::default() }
+        Self {
+            generation,
+            threads,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn add(&mut self, loop_counters: &Counters) {

@@ -35,7 +35,9 @@ impl BodyCache {
             return 0;
         }
         while inner.bytes + body.len() > TOTAL_BYTES_MAX {
-            let Some(oldest) = inner.oldest_first.pop_front() else { break };
+            let Some(oldest) = inner.oldest_first.pop_front() else {
+                break;
+            };
             if let Some(gone) = inner.bodies.remove(&oldest) {
                 inner.bytes -= gone.len();
             }

@@ -10,7 +10,11 @@ pub(crate) enum Body {
     /// All bytes are behind the head already, or there are none.
     Inline,
     /// A range of a member of the tarball.
-    Member { member: u32, start: u64, length: u64 },
+    Member {
+        member: u32,
+        start: u64,
+        length: u64,
+    },
 }
 
 #[derive(Debug)]

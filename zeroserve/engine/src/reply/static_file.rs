@@ -24,13 +24,22 @@ pub(crate) fn static_file(
     let entry = site.index.entry(member);
     let etag = quoted(entry);
     let modified = entry.last_modified();
-    let validators = Validators { etag: &etag, last_modified: modified };
+    let validators = Validators {
+        etag: &etag,
+        last_modified: modified,
+    };
     match evaluate(&head.conditions(), &validators, head.method) {
         Outcome::Proceed => {}
         Outcome::NotModified => return not_modified(out, opening, &etag, modified),
         Outcome::PreconditionFailed => return plain(out, opening, head.method, 412),
     }
-    let file = File { site, member, entry, etag: &etag, modified };
+    let file = File {
+        site,
+        member,
+        entry,
+        etag: &etag,
+        modified,
+    };
     match wanted_range(head, entry.size, &validators) {
         RangeOutcome::Single(range) => file.partial(out, opening, range),
         RangeOutcome::Unsatisfiable => file.unsatisfiable(out, opening),
@@ -73,7 +82,9 @@ impl File<'_> {
             .head(&mut out, status)
             .header("Content-Type", self.site.index.content_type(self.entry))
             .content_length(self.entry.size);
-        validator_fields(head, self.etag, self.modified).header("Accept-Ranges", b"bytes").finish();
+        validator_fields(head, self.etag, self.modified)
+            .header("Accept-Ranges", b"bytes")
+            .finish();
         member_reply(out, status, method, self.member, 0, self.entry.size)
     }
 
@@ -83,7 +94,9 @@ impl File<'_> {
             .header("Content-Type", self.site.index.content_type(self.entry))
             .content_length(range.len())
             .content_range(range, self.entry.size);
-        validator_fields(head, self.etag, self.modified).header("Accept-Ranges", b"bytes").finish();
+        validator_fields(head, self.etag, self.modified)
+            .header("Accept-Ranges", b"bytes")
+            .finish();
         member_reply(out, 206, Method::Get, self.member, range.start, range.len())
     }
 
@@ -93,14 +106,21 @@ impl File<'_> {
             .content_range_unsatisfied(self.entry.size)
             .content_length(0)
             .finish();
-        Reply { status: 416, head: out, body: Body::Inline, body_bytes: 0 }
+        Reply {
+            status: 416,
+            head: out,
+            body: Body::Inline,
+            body_bytes: 0,
+        }
     }
 }
 
 fn wanted_range(head: &RequestHead<'_>, size: u64, validators: &Validators<'_>) -> RangeOutcome {
     match (head.method, head.range) {
         (Method::Get, Some(value))
-            if head.if_range.is_none_or(|validator| if_range_matches(validator, validators)) =>
+            if head
+                .if_range
+                .is_none_or(|validator| if_range_matches(validator, validators)) =>
         {
             range::parse(value, size)
         }
@@ -115,7 +135,12 @@ fn not_modified(
     modified: Option<u64>,
 ) -> Reply {
     validator_fields(opening.head(&mut out, 304), etag, modified).finish();
-    Reply { status: 304, head: out, body: Body::Inline, body_bytes: 0 }
+    Reply {
+        status: 304,
+        head: out,
+        body: Body::Inline,
+        body_bytes: 0,
+    }
 }
 
 fn validator_fields<'v>(
@@ -143,9 +168,23 @@ fn member_reply(
     length: u64,
 ) -> Reply {
     if method == Method::Head || length == 0 {
-        return Reply { status, head, body: Body::Inline, body_bytes: 0 };
+        return Reply {
+            status,
+            head,
+            body: Body::Inline,
+            body_bytes: 0,
+        };
     }
-    Reply { status, head, body: Body::Member { member, start, length }, body_bytes: length }
+    Reply {
+        status,
+        head,
+        body: Body::Member {
+            member,
+            start,
+            length,
+        },
+        body_bytes: length,
+    }
 }
 
 fn quoted(entry: &Entry) -> [u8; ETAG_LEN] {

@@ -43,8 +43,16 @@ pub(crate) fn redirect(
 
 /// `OPTIONS *` asks about the server as a whole (RFC 9110 section 9.3.7).
 pub(crate) fn options(mut out: Vec<u8>, opening: Opening) -> Reply {
-    opening.head(&mut out, 204).header("Allow", ALLOWED).finish();
-    Reply { status: 204, head: out, body: Body::Inline, body_bytes: 0 }
+    opening
+        .head(&mut out, 204)
+        .header("Allow", ALLOWED)
+        .finish();
+    Reply {
+        status: 204,
+        head: out,
+        body: Body::Inline,
+        body_bytes: 0,
+    }
 }
 
 /// What is being served, for those who know the secret path.
@@ -70,7 +78,9 @@ fn with_field(
     if let Some((name, value)) = field {
         head = head.header(name, value);
     }
-    head.header("Content-Type", TEXT).content_length(phrase.len() as u64 + 1).finish();
+    head.header("Content-Type", TEXT)
+        .content_length(phrase.len() as u64 + 1)
+        .finish();
     let mut body = phrase.as_bytes().to_vec();
     body.push(b'\n');
     inline(out, status, method, &body)
@@ -82,5 +92,10 @@ fn inline(mut head: Vec<u8>, status: u16, method: Method<'_>, body: &[u8]) -> Re
         head.extend_from_slice(body);
         body_bytes = body.len() as u64;
     }
-    Reply { status, head, body: Body::Inline, body_bytes }
+    Reply {
+        status,
+        head,
+        body: Body::Inline,
+        body_bytes,
+    }
 }

@@ -37,19 +37,18 @@ pub(crate) fn answer(
     generation: Rc<LoopGeneration>,
     head: &RequestHead<'_>,
 ) -> Exchange {
-    let too_long = match head.body {
-        BodyFraming::None => false,
-        BodyFraming::Length(bytes) => bytes > UNWANTED_BODY_BYTES_MAX,
-        BodyFraming::Chunked => false,
-    };
-    let keep_alive =
-        head.keep_alive && !worker.draining() && !too_long && !head.expect_continue;
+    let too_long =
+        matches!(head.body, BodyFraming::Length(bytes) if bytes > UNWANTED_BODY_BYTES_MAX);
+    let keep_alive = head.keep_alive && !worker.draining() && !too_long && !head.expect_continue;
     let connection = match (keep_alive, head.version) {
         (false, _) => ConnectionField::Close,
         (true, Version::Http10) => ConnectionField::KeepAlive,
         (true, Version::Http11) => ConnectionField::Silent,
     };
-    let opening = Opening { date: worker.clock.date(), connection };
+    let opening = Opening {
+        date: worker.clock.date(),
+        connection,
+    };
     let (reply, keep_alive) = match dispatch::dispatch(worker, &generation, head, opening) {
         Ok(reply) => (reply, keep_alive),
         Err(error) => (refusal(worker, error), false),
@@ -82,7 +81,10 @@ pub(crate) fn refuse(worker: &Worker, error: PeerError) -> Exchange {
 }
 
 fn refusal(worker: &Worker, error: PeerError) -> Reply {
-    let opening = Opening { date: worker.clock.date(), connection: ConnectionField::Close };
+    let opening = Opening {
+        date: worker.clock.date(),
+        connection: ConnectionField::Close,
+    };
     reply::refusal(worker.buffers.take(0), opening, error)
 }
 

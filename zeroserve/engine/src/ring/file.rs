@@ -70,6 +70,11 @@ fn plain_pread(file: &Arc<OwnedFd>, offset: u64) {
     let mut byte = [0_u8; 1];
     // SAFETY: one byte is written into a one-byte buffer.
     unsafe {
-        libc::pread(file.as_raw_fd(), byte.as_mut_ptr().cast(), 1, offset.cast_signed());
+        libc::pread(
+            file.as_raw_fd(),
+            byte.as_mut_ptr().cast(),
+            1,
+            offset.cast_signed(),
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The io_uring room: runtime flags, sockets and files. All network and disk I/O of a request
+//! The `io_uring` room: runtime flags, sockets and files. All network and disk I/O of a request
 //! passes here, and nothing outside this room names the runtime's operations.
 
 mod file;

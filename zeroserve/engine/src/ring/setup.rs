@@ -85,11 +85,16 @@ pub(crate) fn probe() -> Probe {
     if let Ok(Err(error)) = built {
         problems.push(diagnose(&error));
     }
-    Probe { supported: problems.is_empty(), kernel, problems }
+    Probe {
+        supported: problems.is_empty(),
+        kernel,
+        problems,
+    }
 }
 
 fn diagnose(error: &io::Error) -> Problem {
-    let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
+    let disabled =
+        std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
     let (what, remedy) = match (error.raw_os_error(), disabled.trim()) {
         (_, "2") => (
             "io_uring is switched off for everybody (`kernel.io_uring_disabled` is 2)",
@@ -126,7 +131,10 @@ fn diagnose(error: &io::Error) -> Problem {
             };
         }
     };
-    Problem { what: what.to_owned(), remedy: remedy.to_owned() }
+    Problem {
+        what: what.to_owned(),
+        remedy: remedy.to_owned(),
+    }
 }
 
 fn kernel_release() -> String {

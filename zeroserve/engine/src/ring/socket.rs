@@ -41,7 +41,10 @@ impl ListenSocket {
         let BufResult(result, op) = compio::runtime::submit(Accept::new(self.0.clone())).await;
         result?;
         let (socket, address) = op.into_inner();
-        Ok(Accepted { stream: StreamSocket::new(socket), peer: address.as_socket() })
+        Ok(Accepted {
+            stream: StreamSocket::new(socket),
+            peer: address.as_socket(),
+        })
     }
 }
 
@@ -54,7 +57,10 @@ pub(crate) struct StreamSocket {
 
 impl StreamSocket {
     fn new(socket: Socket) -> Self {
-        Self { fd: SharedFd::new(socket), drained: Cell::new(false) }
+        Self {
+            fd: SharedFd::new(socket),
+            drained: Cell::new(false),
+        }
     }
 
     /// The next bytes, in a buffer that goes back to the loop's pool when dropped; `None` at the end.

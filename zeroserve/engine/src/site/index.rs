@@ -27,7 +27,9 @@ pub(crate) struct Entry {
 impl Entry {
     /// Unix seconds; `None` when the tarball has no meaningful time, as packed ones don't.
     pub(crate) fn last_modified(&self) -> Option<u64> {
-        u64::try_from(self.mtime).ok().filter(|&seconds| seconds > 0)
+        u64::try_from(self.mtime)
+            .ok()
+            .filter(|&seconds| seconds > 0)
     }
 }
 
@@ -90,21 +92,27 @@ pub(crate) struct Builder {
 
 impl Builder {
     pub(crate) fn with_capacity(members: usize) -> Self {
-        Self { entries: Vec::with_capacity(members), ..Self::default() }
+        Self {
+            entries: Vec::with_capacity(members),
+            ..Self::default()
+        }
     }
 
     /// False when the tarball is beyond what the index can number: 4 GiB of names, 65,536 content
     /// types, names above 64 KiB.
     pub(crate) fn add(&mut self, member: &Member<'_>) -> bool {
-        let (Ok(name_start), Ok(name_length)) =
-            (u32::try_from(self.names.len()), u16::try_from(member.name.len()))
-        else {
+        let (Ok(name_start), Ok(name_length)) = (
+            u32::try_from(self.names.len()),
+            u16::try_from(member.name.len()),
+        ) else {
             return false;
         };
         let content_type = if let Some(&number) = self.type_numbers.get(member.content_type) {
             number
         } else {
-            let Ok(number) = u16::try_from(self.types.len()) else { return false };
+            let Ok(number) = u16::try_from(self.types.len()) else {
+                return false;
+            };
             self.types.push(member.content_type.into());
             self.type_numbers.insert(member.content_type.into(), number);
             number
@@ -157,7 +165,10 @@ fn hex_half(sha256: &[u8; 32]) -> [u8; ETAG_DIGITS] {
 
 pub(super) fn hex(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
+    [
+        DIGITS[usize::from(byte >> 4)],
+        DIGITS[usize::from(byte & 15)],
+    ]
 }
 
 #[cfg(test)]
@@ -165,7 +176,14 @@ mod tests {
     use super::*;
 
     fn member(name: &str, offset: u64) -> Member<'_> {
-        Member { name, offset, size: 1, mtime: 0, sha256: [0xab; 32], content_type: "text/css" }
+        Member {
+            name,
+            offset,
+            size: 1,
+            mtime: 0,
+            sha256: [0xab; 32],
+            content_type: "text/css",
+        }
     }
 
     #[test]

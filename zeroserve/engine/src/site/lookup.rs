@@ -26,7 +26,9 @@ impl Site {
             return Found::Missing;
         }
         if path.trailing_slash {
-            return self.index_document(path, rules, joined).map_or(Found::Missing, Found::Member);
+            return self
+                .index_document(path, rules, joined)
+                .map_or(Found::Missing, Found::Member);
         }
         if let Some(member) = self.index.member(path.path) {
             return Found::Member(member);

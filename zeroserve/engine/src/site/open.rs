@@ -18,7 +18,8 @@ use super::mime::Types;
 use crate::error::EngineError;
 
 /// One read of headers. Small members lie many to a window; for large ones only a block is used.
-const WINDOW_BYTES: usize = EXTENDED_BYTES_MAX as usize;
+const WINDOW_BYTES: usize = 256 << 10;
+const _: () = assert!(WINDOW_BYTES as u64 >= EXTENDED_BYTES_MAX);
 /// Read at a large stride: the next header is far away, so only a block is worth reading.
 const BLOCK_BYTES: usize = 512;
 /// One step of hashing.
@@ -35,7 +36,11 @@ impl Site {
         let file = File::from(file);
         let metadata = file.metadata().map_err(|e| refused(path, &e))?;
         if !metadata.is_file() {
-            let what = if metadata.is_dir() { "a directory" } else { "not a regular file" };
+            let what = if metadata.is_dir() {
+                "a directory"
+            } else {
+                "not a regular file"
+            };
             return Err(refused(path, &format!("is {what}; a tarball is wanted")));
         }
         let bytes = metadata.len();
@@ -54,7 +59,17 @@ impl Site {
         };
         let not_found_page = index.member(b"404.html");
         let file = Arc::new(OwnedFd::from(file));
-        Ok((Self { file, index, digest, bytes, indexed, not_found_page }, warnings))
+        Ok((
+            Self {
+                file,
+                index,
+                digest,
+                bytes,
+                indexed,
+                not_found_page,
+            },
+            warnings,
+        ))
     }
 }
 
@@ -71,20 +86,31 @@ impl Source<'_> {
         let mut window = vec![0; WINDOW_BYTES];
         let (mut start, mut length) = (0_u64, 0_usize);
         while let Some(want) = walker.poll_read() {
-            let inside = want.offset.checked_sub(start).and_then(|at| usize::try_from(at).ok());
+            let inside = want
+                .offset
+                .checked_sub(start)
+                .and_then(|at| usize::try_from(at).ok());
             let at = match inside {
                 Some(at) if at + want.len <= length => at,
                 _ => {
                     // Near the last window: members are small, so read on. Far: just what is wanted.
                     let near = want.offset <= start + 2 * WINDOW_BYTES as u64;
-                    let size = if near { WINDOW_BYTES } else { want.len.max(BLOCK_BYTES) };
+                    let size = if near {
+                        WINDOW_BYTES
+                    } else {
+                        want.len.max(BLOCK_BYTES)
+                    };
                     start = want.offset;
                     length = self.read(&mut window[..size], start)?;
                     0
                 }
             };
             let got = window.get(at..length).unwrap_or_default();
-            entries.extend(walker.handle_bytes(got).map_err(|e| refused(self.path, &e))?);
+            entries.extend(
+                walker
+                    .handle_bytes(got)
+                    .map_err(|e| refused(self.path, &e))?,
+            );
         }
         Ok(entries)
     }
@@ -97,7 +123,10 @@ impl Source<'_> {
             .map_err(|e| refused(self.path, &format!("`{INDEX_PATH}`: {e}")))?;
         if records.len() != members.len() {
             let (listed, found) = (records.len(), members.len());
-            return Err(disagrees(self.path, &format!("it lists {listed} members, the tar has {found}")));
+            return Err(disagrees(
+                self.path,
+                &format!("it lists {listed} members, the tar has {found}"),
+            ));
         }
         let mut builder = Builder::with_capacity(members.len());
         for (record, member) in records.iter().zip(members) {
@@ -171,13 +200,19 @@ impl Source<'_> {
 
     fn hash(&self, entry: &Entry) -> Result<[u8; 32], EngineError> {
         let mut sha256 = Sha256::new();
-        let mut buffer = vec![0; HASH_STEP_BYTES.min(usize::try_from(entry.size).unwrap_or(usize::MAX))];
+        let mut buffer =
+            vec![0; HASH_STEP_BYTES.min(usize::try_from(entry.size).unwrap_or(usize::MAX))];
         let mut done = 0;
         while done < entry.size {
-            let step = usize::try_from(entry.size - done).unwrap_or(usize::MAX).min(buffer.len());
+            let step = usize::try_from(entry.size - done)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
             let got = self.read(&mut buffer[..step], entry.offset + done)?;
             if got == 0 {
-                return Err(refused(self.path, &format!("was cut short while `{}` was read", entry.path)));
+                return Err(refused(
+                    self.path,
+                    &format!("was cut short while `{}` was read", entry.path),
+                ));
             }
             sha256.update(&buffer[..got]);
             done += got as u64;
@@ -208,7 +243,10 @@ impl Source<'_> {
         if added {
             return Ok(());
         }
-        Err(refused(self.path, &"has more names or content types than the index can number"))
+        Err(refused(
+            self.path,
+            &"has more names or content types than the index can number",
+        ))
     }
 }
 
@@ -221,7 +259,11 @@ struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     fn new(path: &'a str, total: usize) -> Self {
-        Self { path, total, next: Instant::now() + PROGRESS_INTERVAL }
+        Self {
+            path,
+            total,
+            next: Instant::now() + PROGRESS_INTERVAL,
+        }
     }
 
     fn report(&mut self, done: usize) {
@@ -229,7 +271,10 @@ impl<'a> Progress<'a> {
             return;
         }
         self.next = Instant::now() + PROGRESS_INTERVAL;
-        eprintln!("hashing `{}`: {done} of {} members (pack it with `zeroserve --pack` to skip this)", self.path, self.total);
+        eprintln!(
+            "hashing `{}`: {done} of {} members (pack it with `zeroserve --pack` to skip this)",
+            self.path, self.total
+        );
     }
 }
 

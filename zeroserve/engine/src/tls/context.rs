@@ -33,22 +33,35 @@ pub(crate) fn build(spec: &TlsSpec) -> Result<Context, EngineError> {
     let chain = X509::stack_from_pem(spec.cert_pem.as_bytes())
         .map_err(|e| refused(cert_path, "is not a PEM certificate chain", &e))?;
     let Some((leaf, rest)) = chain.split_first() else {
-        return Err(EngineError::Refused(format!("`{cert_path}` holds no PEM certificate")));
+        return Err(EngineError::Refused(format!(
+            "`{cert_path}` holds no PEM certificate"
+        )));
     };
     let key: PKey<Private> = PKey::private_key_from_pem(spec.key_pem.as_bytes())
         .map_err(|e| refused(key_path, "is not a PEM private key", &e))?;
     let mut builder = SslContextBuilder::new(SslMethod::tls()).map_err(|e| bug(&e))?;
-    builder.set_min_proto_version(Some(SslVersion::TLS1_3)).map_err(|e| bug(&e))?;
-    builder.set_max_proto_version(Some(SslVersion::TLS1_3)).map_err(|e| bug(&e))?;
+    builder
+        .set_min_proto_version(Some(SslVersion::TLS1_3))
+        .map_err(|e| bug(&e))?;
+    builder
+        .set_max_proto_version(Some(SslVersion::TLS1_3))
+        .map_err(|e| bug(&e))?;
     builder
         .set_certificate(leaf)
         .map_err(|e| refused(cert_path, "holds a certificate that can not be used", &e))?;
     for certificate in rest {
-        builder.add_extra_chain_cert(certificate.clone()).map_err(|e| bug(&e))?;
+        builder
+            .add_extra_chain_cert(certificate.clone())
+            .map_err(|e| bug(&e))?;
     }
-    builder.set_private_key(&key).and_then(|()| builder.check_private_key()).map_err(|_| {
-        EngineError::Refused(format!("`{key_path}` is not the key of the certificate in `{cert_path}`"))
-    })?;
+    builder
+        .set_private_key(&key)
+        .and_then(|()| builder.check_private_key())
+        .map_err(|_| {
+            EngineError::Refused(format!(
+                "`{key_path}` is not the key of the certificate in `{cert_path}`"
+            ))
+        })?;
     // Tickets carry all state; a cache of sessions would only hold memory.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder
@@ -62,8 +75,15 @@ pub(crate) fn build(spec: &TlsSpec) -> Result<Context, EngineError> {
 }
 
 fn refused(path: &str, what: &str, error: &ErrorStack) -> EngineError {
-    let reason = error.errors().first().and_then(|e| e.reason()).unwrap_or("unknown reason");
-    EngineError::Refused(format!("`{path}` {what}: {}", reason.to_lowercase().replace('_', " ")))
+    let reason = error
+        .errors()
+        .first()
+        .and_then(|e| e.reason())
+        .unwrap_or("unknown reason");
+    EngineError::Refused(format!(
+        "`{path}` {what}: {}",
+        reason.to_lowercase().replace('_', " ")
+    ))
 }
 
 fn bug(error: &ErrorStack) -> EngineError {

@@ -30,7 +30,7 @@ pub(crate) enum Ingested {
     Failed,
 }
 
-/// The transport BoringSSL sees.
+/// The transport `BoringSSL` sees.
 struct Memory<C> {
     input: Option<C>,
     taken: usize,
@@ -68,14 +68,21 @@ impl<C> Write for Memory<C> {
 
 impl<C: Deref<Target = [u8]>> Session<C> {
     pub(crate) fn accept(context: &Context) -> Result<Self, ErrorStack> {
-        let memory = Memory { input: None, taken: 0, output: Vec::new() };
+        let memory = Memory {
+            input: None,
+            taken: 0,
+            output: Vec::new(),
+        };
         let ssl = context.session()?;
         // Handshake state is dropped when the handshake is done: several KiB a connection.
         // SAFETY: `ssl` is a valid session, owned here.
         unsafe {
             boring_sys::SSL_set_shed_handshake_config(foreign_ptr(&ssl), 1);
         }
-        Ok(Self { stream: SslStream::new(ssl, memory)?, established: false })
+        Ok(Self {
+            stream: SslStream::new(ssl, memory)?,
+            established: false,
+        })
     }
 
     /// Takes ciphertext in and appends what it carries to `plaintext`.
