@@ -40,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--instance", required=True)
         if name == "supervise":
             command.add_argument("--detach", action="store_true", help="return once it is started")
+            command.add_argument(
+                "--settled", action="store_true", help="skip recovery: it was done"
+            )
     return parser
 
 
@@ -52,7 +55,7 @@ def _run(wish: argparse.Namespace) -> int:
     if wish.command == "supervise":
         from zsops.host.supervise import supervise
 
-        return supervise(root, wish.instance, detach=wish.detach)
+        return supervise(root, wish.instance, detach=wish.detach, settled=wish.settled)
     from zsops.host.machine import Machine
     from zsops.host.service import HostService
 

@@ -110,11 +110,14 @@ def host_argv(command: str, root: Path, *more: str) -> list[str]:
 
 
 def start_supervisor(root: Path, instance: str) -> None:
-    """Start a detached supervisor; it outlives us. What it says goes to `log/supervise.log`."""
+    """Start a detached supervisor that outlives us; what it says goes to `log/supervise.log`.
+
+    The caller holds the host's lock and has settled the instance.
+    """
     log_path = root / RunRecords(root, instance).paths.log / "supervise.log"
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     try:
-        argv = host_argv("supervise", root, "--instance", instance, "--detach")
+        argv = host_argv("supervise", root, "--instance", instance, "--detach", "--settled")
         process.start_logged(argv, log=log, own_session=True).close(10.0)
     finally:
         os.close(log)

@@ -160,7 +160,7 @@ def _status(instance: str) -> Steps[m.DaemonState]:
 
 
 def _start(instance: str) -> Steps[m.DaemonState]:
-    yield from journal.read(InstancePaths(instance))
+    yield from recover.settle(InstancePaths(instance), None)
     started = yield from do(EnsureDaemon(instance, _START_TIMEOUT_S))
     if started.error is not None:
         raise DaemonFailed(

@@ -58,8 +58,9 @@ def _own_program() -> tuple[str, ...]:
 class Supervise:
     """The loop of one supervisor process."""
 
-    def __init__(self, root: Path, instance: str) -> None:
+    def __init__(self, root: Path, instance: str, *, settled: bool) -> None:
         self._root = root
+        self._settled = settled
         self._machine = Machine(root)
         self._records = RunRecords(root, instance)
         self._instance = instance
@@ -88,12 +89,13 @@ class Supervise:
         me = process.own_identity()
         boot = self._machine.clock.boot_id()
         self._say(f"supervising `{self._instance}`")
-        note = HostService(self._machine, str(self._root)).recover(self._instance)
-        if note is not None and note.note is not None:
-            self._say(f"recovery: {note.note}")
         for stale in ("failure.json", "armed.json"):
             self._records.drop(stale)
         self._records.save(Supervisor(me.pid, me.started, boot), "supervise.json")
+        if not self._settled:
+            done = HostService(self._machine, str(self._root)).recover(self._instance)
+            if done is not None and done.note is not None:
+                self._say(f"recovery: {done.note}")
 
     # -- the daemon ------------------------------------------------------------------
 
@@ -202,15 +204,19 @@ class Supervise:
         print(f"{stamp} {text}", file=sys.stderr, flush=True)  # noqa: T201 - its log
 
 
-def supervise(root: Path, instance: str, *, detach: bool) -> int:
-    """Supervise the instance until SIGTERM; 0 at once when it is supervised already."""
+def supervise(root: Path, instance: str, *, detach: bool, settled: bool) -> int:
+    """Supervise the instance until SIGTERM; 0 at once when it is supervised already.
+
+    `settled`: a request that holds the host's lock starts us and has recovered what there was to;
+    waiting for its lock here would be waiting for ourselves.
+    """
     records = RunRecords(root, instance)
     if not (root / records.paths.journal).is_file():
         raise ZsopsError(f"there is no instance `{instance}` below `{root}`")
     if detach and os.fork() != 0:
         return 0
     with _alone(records) as first, _signals() as wake:
-        return Supervise(root, instance).run(wake) if first else 0
+        return Supervise(root, instance, settled=settled).run(wake) if first else 0
 
 
 @contextlib.contextmanager
