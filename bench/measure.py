@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from bench.packages import Program
 from bench.process import SERVER_CORE, Running, free_port
 from bench.servers import Server
 from bench.workloads import WORKLOADS, Ground, Workload, check
+
+#: A server is left out after so many runs without a result: one may be the machine's fault.
+SPOILT_MAX = 2
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Bench:
     def all_runs(self, effort: Effort) -> Runs:
         """A B C, A B C, …: a slow minute of the machine hits all of them."""
         runs: Runs = {workload.name: {} for workload in WORKLOADS}
+        spoilt: Counter[str] = Counter()
         for workload in WORKLOADS:
             for turn in range(effort.rounds):
                 for server in self._servers:
@@ -61,7 +66,10 @@ class Bench:
                     try:
                         run = self._run(server, workload, effort.seconds)
                     except (RuntimeError, OSError) as error:
-                        self.faults[server.name] = f"{workload.name}: {error}"
+                        self._tell(f"{workload.name} {turn + 1} {server.name}: {error}")
+                        spoilt[server.name] += 1
+                        if spoilt[server.name] == SPOILT_MAX:
+                            self.faults[server.name] = f"{workload.name}: {error}"
                         continue
                     runs[workload.name].setdefault(server.name, []).append(run)
                     self._tell(

@@ -67,7 +67,6 @@ def show(console: Console, runs: Runs, made: dict[str, Any]) -> None:
         table.add_column("server", no_wrap=True)
         for head in ("CPU µs", "to", "x nginx", "req/s", "p99 ms", "idle MiB"):
             table.add_column(head, justify="right", no_wrap=True)
-        table.add_column("note")
         for name, each in by_server.items():
             ratio = made["ratio_to_nginx"][workload].get(name)
             size = made["idle_pss_mib"].get(name)
@@ -80,9 +79,11 @@ def show(console: Console, runs: Runs, made: dict[str, Any]) -> None:
                 f"{best.requests_per_s:,.0f}",
                 f"{best.p99_ms:.1f}",
                 "-" if size is None else f"{size:.1f}",
-                _note(each),
             )
         console.print(table)
+        for name, each in by_server.items():
+            if note := _note(each):
+                console.print(f"  {name}: {note}", markup=False)
     for name, reason in made["absent"].items():
         console.print(f"{name} is absent: {reason}", markup=False)
 
@@ -91,7 +92,7 @@ def _note(runs: list[Run]) -> str:
     notes = []
     others = max(run.others_share for run in runs)
     if others > OTHERS_SHARE_MAX:
-        notes.append(f"others {others:.0%}")
+        notes.append(f"other programs took up to {others:.0%} of its core")
     if faults := sum(run.faults for run in runs):
         notes.append(f"{faults} bad answers")
     return "; ".join(notes)
