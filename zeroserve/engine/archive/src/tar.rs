@@ -106,7 +106,8 @@ impl Walker {
     /// The bytes to hand over next; `None` when the walk is over.
     ///
     /// More may be handed over than is wanted, so one large read can answer many calls: those whose
-    /// `Want` lies within it. A `Want` of length 0 is answered with no bytes.
+    /// `Want` lies within it. At the end of an archive without end marker the `Want` is of length 0;
+    /// handing over no bytes then gives the error.
     #[must_use]
     pub fn poll_read(&self) -> Option<Want> {
         let len = match self.state {
@@ -114,10 +115,9 @@ impl Walker {
             State::AtHeader => usize::try_from(self.left().min(BLOCK_BYTES)).unwrap_or(0),
             State::AtText { len, .. } => len,
         };
-        Some(Want {
-            offset: self.offset,
-            len,
-        })
+        // The padding of the last member may be cut off: the next header is then behind the end.
+        let offset = self.offset.min(self.total_len);
+        Some(Want { offset, len })
     }
 
     fn left(&self) -> u64 {
@@ -177,6 +177,9 @@ impl Walker {
         self.offset = at + BLOCK_BYTES;
         self.check_end(size, &header.name())?;
         let len = usize::try_from(size).unwrap_or(0);
+        if len == 0 {
+            return self.text(&[], text, 0, at); // nothing to wait for
+        }
         self.state = State::AtText {
             text,
             len,

@@ -109,7 +109,7 @@ fn collect(value: &[u8], size: u64) -> Option<RangeOutcome> {
             Wanted::Bytes { first, .. } if first >= size => {}
             wanted => {
                 let range = clamp(&wanted, size);
-                total = total.saturating_add(range.len());
+                total = total.checked_add(range.len())?; // above `u64` is above any size
                 list.push(range);
             }
         }
