@@ -47,7 +47,8 @@ pub fn parse_head(bytes: &[u8]) -> Result<Option<(RequestHead<'_>, usize)>, Peer
 fn parse(bytes: &[u8]) -> Result<(RequestHead<'_>, usize), Stop> {
     let start = after_empty_lines(bytes)?;
     let (line, rest) = request_line(start)?;
-    let (slots, block, rest) = field_lines(rest)?;
+    let mut slots = Slots::default();
+    let (block, rest) = field_lines(rest, &mut slots)?;
     let target = target::split(line.method, line.target)?;
     let version = line.version;
     if slots.host.is_none() && version == Version::Http11 {
@@ -192,15 +193,15 @@ fn version(bytes: &[u8]) -> Result<(Version, &[u8]), Stop> {
     Ok((version, rest))
 }
 
-/// The field lines and the empty line after them; looks no further than the block's cap.
-fn field_lines(bytes: &[u8]) -> Result<(Slots<'_>, &[u8], &[u8]), Stop> {
+/// The block of field lines, and what follows the empty line after it. Looks no further than the
+/// block's cap.
+fn field_lines<'b>(bytes: &'b [u8], slots: &mut Slots<'b>) -> Result<(&'b [u8], &'b [u8]), Stop> {
     let within = bytes.get(..HEADER_BLOCK_BYTES_MAX).unwrap_or(bytes);
-    let mut slots = Slots::default();
-    match fields_within(within, &mut slots) {
+    match fields_within(within, slots) {
         Ok(length) => {
             let (block, rest) = bytes.split_at_checked(length).ok_or(Stop::More)?;
             let rest = rest.get(2..).ok_or(Stop::More)?; // the empty line's CRLF
-            Ok((slots, block, rest))
+            Ok((block, rest))
         }
         Err(Stop::More) if bytes.len() >= HEADER_BLOCK_BYTES_MAX => {
             Err(PeerError::FieldsTooLarge.into())

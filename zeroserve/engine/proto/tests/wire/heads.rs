@@ -265,90 +265,92 @@ fn host_is_wanted_once_on_http11() {
     );
 }
 
+/// Field lines, and the framing they announce.
+const BODIES: &[(&str, Result<BodyFraming, PeerError>)] = &[
+    ("", Ok(BodyFraming::None)),
+    ("Content-Length: 0\r\n", Ok(BodyFraming::Length(0))),
+    ("Content-Length:  007 \r\n", Ok(BodyFraming::Length(7))),
+    (
+        "Content-Length: 7\r\nContent-Length: 7\r\n",
+        Ok(BodyFraming::Length(7)),
+    ),
+    (
+        "Content-Length: 18446744073709551615\r\n",
+        Ok(BodyFraming::Length(u64::MAX)),
+    ),
+    (
+        "Content-Length: 18446744073709551616\r\n",
+        Err(PeerError::BodyTooLarge),
+    ),
+    (
+        "Content-Length: 7\r\nContent-Length: 8\r\n",
+        Err(PeerError::BadContentLength),
+    ),
+    ("Content-Length: 7, 7\r\n", Err(PeerError::BadContentLength)),
+    ("Content-Length: +7\r\n", Err(PeerError::BadContentLength)),
+    ("Content-Length: -7\r\n", Err(PeerError::BadContentLength)),
+    ("Content-Length: 7 7\r\n", Err(PeerError::BadContentLength)),
+    ("Content-Length: 0x7\r\n", Err(PeerError::BadContentLength)),
+    ("Content-Length:\r\n", Err(PeerError::BadContentLength)),
+    ("Transfer-Encoding: chunked\r\n", Ok(BodyFraming::Chunked)),
+    ("transfer-encoding: CHUNKED\r\n", Ok(BodyFraming::Chunked)),
+    (
+        "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+        Err(PeerError::ConflictingLengths),
+    ),
+    (
+        "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
+        Err(PeerError::ConflictingLengths),
+    ),
+    (
+        "Transfer-Encoding: chunked, chunked\r\n",
+        Err(PeerError::BadTransferEncoding),
+    ),
+    (
+        "Transfer-Encoding: chunked, gzip\r\n",
+        Err(PeerError::BadTransferEncoding),
+    ),
+    (
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        Err(PeerError::BadTransferEncoding),
+    ),
+    (
+        "Transfer-Encoding:\r\n",
+        Err(PeerError::BadTransferEncoding),
+    ),
+    (
+        "Transfer-Encoding: ,chunked\r\n",
+        Err(PeerError::BadTransferEncoding),
+    ),
+    (
+        "Transfer-Encoding: gzip\r\n",
+        Err(PeerError::UnknownTransferCoding),
+    ),
+    (
+        "Transfer-Encoding: gzip, chunked\r\n",
+        Err(PeerError::UnknownTransferCoding),
+    ),
+    (
+        "Transfer-Encoding: identity\r\n",
+        Err(PeerError::UnknownTransferCoding),
+    ),
+    (
+        "Transfer-Encoding: xchunked\r\n",
+        Err(PeerError::UnknownTransferCoding),
+    ),
+    (
+        "Transfer-Encoding: chunked;a=b\r\n",
+        Err(PeerError::UnknownTransferCoding),
+    ),
+    (
+        "Transfer-Encoding: \"chunked\"\r\n",
+        Err(PeerError::UnknownTransferCoding),
+    ),
+];
+
 #[test]
 fn bodies_are_framed_or_refused() {
-    let cases = [
-        ("", Ok(BodyFraming::None)),
-        ("Content-Length: 0\r\n", Ok(BodyFraming::Length(0))),
-        ("Content-Length:  007 \r\n", Ok(BodyFraming::Length(7))),
-        (
-            "Content-Length: 7\r\nContent-Length: 7\r\n",
-            Ok(BodyFraming::Length(7)),
-        ),
-        (
-            "Content-Length: 18446744073709551615\r\n",
-            Ok(BodyFraming::Length(u64::MAX)),
-        ),
-        (
-            "Content-Length: 18446744073709551616\r\n",
-            Err(PeerError::BodyTooLarge),
-        ),
-        (
-            "Content-Length: 7\r\nContent-Length: 8\r\n",
-            Err(PeerError::BadContentLength),
-        ),
-        ("Content-Length: 7, 7\r\n", Err(PeerError::BadContentLength)),
-        ("Content-Length: +7\r\n", Err(PeerError::BadContentLength)),
-        ("Content-Length: -7\r\n", Err(PeerError::BadContentLength)),
-        ("Content-Length: 7 7\r\n", Err(PeerError::BadContentLength)),
-        ("Content-Length: 0x7\r\n", Err(PeerError::BadContentLength)),
-        ("Content-Length:\r\n", Err(PeerError::BadContentLength)),
-        ("Transfer-Encoding: chunked\r\n", Ok(BodyFraming::Chunked)),
-        ("transfer-encoding: CHUNKED\r\n", Ok(BodyFraming::Chunked)),
-        (
-            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
-            Err(PeerError::ConflictingLengths),
-        ),
-        (
-            "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
-            Err(PeerError::ConflictingLengths),
-        ),
-        (
-            "Transfer-Encoding: chunked, chunked\r\n",
-            Err(PeerError::BadTransferEncoding),
-        ),
-        (
-            "Transfer-Encoding: chunked, gzip\r\n",
-            Err(PeerError::BadTransferEncoding),
-        ),
-        (
-            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-            Err(PeerError::BadTransferEncoding),
-        ),
-        (
-            "Transfer-Encoding:\r\n",
-            Err(PeerError::BadTransferEncoding),
-        ),
-        (
-            "Transfer-Encoding: ,chunked\r\n",
-            Err(PeerError::BadTransferEncoding),
-        ),
-        (
-            "Transfer-Encoding: gzip\r\n",
-            Err(PeerError::UnknownTransferCoding),
-        ),
-        (
-            "Transfer-Encoding: gzip, chunked\r\n",
-            Err(PeerError::UnknownTransferCoding),
-        ),
-        (
-            "Transfer-Encoding: identity\r\n",
-            Err(PeerError::UnknownTransferCoding),
-        ),
-        (
-            "Transfer-Encoding: xchunked\r\n",
-            Err(PeerError::UnknownTransferCoding),
-        ),
-        (
-            "Transfer-Encoding: chunked;a=b\r\n",
-            Err(PeerError::UnknownTransferCoding),
-        ),
-        (
-            "Transfer-Encoding: \"chunked\"\r\n",
-            Err(PeerError::UnknownTransferCoding),
-        ),
-    ];
-    for (lines, framing) in cases {
+    for &(lines, framing) in BODIES {
         let bytes = with_fields(lines);
         assert_eq!(
             feed(&bytes).map(|(head, _)| head.body),
