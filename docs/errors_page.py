@@ -20,8 +20,8 @@ An error is one or two lines on stderr: what happened and to what, then one thin
 brackets is its code. Codes are stable, so a script may match on them; the text may become better.
 
 ```
-error[site-truncated]: `site.tar` ends in the middle of `index.html`
-hint: copy it again, then run `zeroserve check site.tar`
+error[site-truncated]: `site.tar` ends within a member: 11168 bytes wanted, 9000 there
+hint: copy or pack it again
 ```
 
 This page is written by `docs/errors_page.py` from the tables in the code.

@@ -56,6 +56,33 @@ def test_every_dependency_has_a_reason(checkout: Checkout) -> None:
     assert not listed - names, "docs/dependencies.md lists what nobody depends on"
 
 
+def test_every_option_is_in_the_manual(checkout: Checkout) -> None:
+    manual = "".join(checkout.text(path) for path in checkout.matching(".md", under="docs/manual/"))
+    sources = [
+        *checkout.matching(".py", under="zeroserve/cli/"),
+        *checkout.matching(".py", under="zsops/cli/"),
+    ]
+    options: set[str] = set()
+    for path in sources:
+        if not path.endswith("/refused.py"):  # names what does not exist
+            options |= set(re.findall(r"""["'](--[a-z][a-z-]+)""", checkout.text(path)))
+    assert len(options) > 20
+    assert not options - {"--help", "--version"} - set(re.findall(r"--[a-z][a-z-]+", manual))
+
+
+def test_every_exit_code_is_in_the_manual(checkout: Checkout) -> None:
+    page = checkout.text("docs/manual/exit-codes.md")
+    server = set(
+        re.findall(r"^EXIT_\w+ = (\d+)", checkout.text("zeroserve/errors.py"), re.MULTILINE)
+    )
+    fleet = set(re.findall(r"^    [A-Z_]+ = (\d+)", checkout.text("zsops/errors.py"), re.MULTILINE))
+    first, second = page.split("## zsops")
+    assert server
+    assert set(re.findall(r"^\| (\d+) \|", first, re.MULTILINE)) == server
+    assert fleet
+    assert set(re.findall(r"^\| (\d+) \|", second, re.MULTILINE)) == fleet
+
+
 def test_claims_of_the_readme_are_those_that_are_tried(checkout: Checkout) -> None:
     claims = tomllib.loads(checkout.text("bench/claims.toml"))["claim"]
     readme = checkout.text("README.md")
