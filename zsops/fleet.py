@@ -139,7 +139,7 @@ class Fleet:
             self._target(each.host, each.instance, plan, probe=confirm_window, retry=retry_failed)
             for each in plan.instances
         ]
-        return Run(targets, self._info(reason))
+        return Run(targets, self._info(reason), owner=self)
 
     def rollback(self, to: str | None = None, *, reason: str = "") -> Run:
         """Bring an earlier site back as a new release. Raises NoSuchRelease, NotInstalled."""
@@ -162,7 +162,9 @@ class Fleet:
                     probe=self._probe,
                 )
             )
-        return Run(targets, self._info(reason or f"rollback{f' to {to}' if to else ''}"))
+        return Run(
+            targets, self._info(reason or f"rollback{f' to {to}' if to else ''}"), owner=self
+        )
 
     def build(self, site: str, on_line: OnLine | None = None) -> BuiltSite:
         """The site, built and packed once per Fleet. Raises UnknownName, BuildError."""

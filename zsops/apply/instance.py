@@ -69,6 +69,8 @@ class InstanceRun:
         self._token: int | None = None
         self._touched = False  # the service may have been moved
         self._sent = 0
+        self._old_settings: m.InstanceSettings | None = None  # once ours are written
+        self._stopped = False  # we stopped the daemon, so we owe it a start
 
     def execute(self) -> InstanceResult:
         """Do all of it; close everything; say how it ended."""
@@ -91,6 +93,8 @@ class InstanceRun:
             error = error_info(failed)
         finally:
             self._let_go()
+        if outcome not in ("committed", "unchanged"):
+            self._restore()
         serving = self._serving()
         self._link.close()
         return InstanceResult(
@@ -118,8 +122,9 @@ class InstanceRun:
             release = self._only_daemon(restart=restart or plan.daemon == "restart")
             return "committed", release
         release = self._stage()
+        self._stop_if_aborted()
         if restart:
-            self._link.ask(lambda session: session.stop_daemon(self._target.instance))
+            self._stop_daemon()
         self._apply(release)
         self._confirm(release)
         self._prune()
@@ -132,6 +137,8 @@ class InstanceRun:
             return False
         request = m.Install(instance=self._target.instance, settings=settings)
         with self._tell.step("install") as done:
+            seen = self._link.ask(lambda session: session.observe(self._target.instance))
+            self._old_settings = seen.settings
             installed = self._link.ask(lambda session: session.install(request))
             done.detail = "settings written" if plan.old_release else "instance made"
         return installed.restart_needed
@@ -169,7 +176,7 @@ class InstanceRun:
         instance = self._target.instance
         with self._tell.step("start") as done:
             if restart:
-                self._link.ask(lambda session: session.stop_daemon(instance))
+                self._stop_daemon()
             state = self._link.ask(lambda session: session.start_daemon(instance))
             done.detail = f"pid {state.pid}" if state.pid else ""
         if self._target.probe is not None:
@@ -218,7 +225,6 @@ class InstanceRun:
 
     def _apply(self, release: str) -> None:
         assert self._token is not None
-        self._stop_if_aborted()
         request = m.Apply(
             token=self._token,
             instance=self._target.instance,
@@ -265,6 +271,7 @@ class InstanceRun:
             with self._tell.step("probe") as done:
                 self._target.probe(self._target)
                 done.detail = "reached from here"
+            self._stop_if_aborted()
         with self._tell.step("confirm") as done:
             if self._target.probe is not None:
                 self._link.close()
@@ -340,6 +347,29 @@ class InstanceRun:
         if isinstance(error, UnsafeHost):
             return "unsafe", ExitCode.UNSAFE
         return "failed", error.exit_code
+
+    def _stop_daemon(self) -> None:
+        self._stopped = True
+        self._link.ask(lambda session: session.stop_daemon(self._target.instance))
+
+    def _restore(self) -> None:
+        """Settings are no part of a release: what this run wrote is taken back by hand.
+
+        A listener that cannot be had (a port in use) must not keep the old version down.
+        """
+        old, instance = self._old_settings, self._target.instance
+        if old is None and not self._stopped:
+            return
+        try:
+            if old is not None:
+                request = m.Install(instance=instance, settings=old)
+                self._link.ask(lambda session: session.install(request))
+            if self._stopped:
+                self._link.ask(lambda session: session.stop_daemon(instance))
+                self._link.ask(lambda session: session.start_daemon(instance))
+            self._tell.note("the former settings are back")
+        except ZsopsError as error:
+            self._tell.note(f"the former settings cannot be restored: {error.message}", "warning")
 
     def _let_go(self) -> None:
         token = self._token

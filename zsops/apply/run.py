@@ -23,7 +23,9 @@ class Run:
     once is not repeated elsewhere.
     """
 
-    def __init__(self, targets: Sequence[Target], info: RunInfo) -> None:
+    def __init__(self, targets: Sequence[Target], info: RunInfo, *, owner: object = None) -> None:
+        """`owner` lives as long as the run: its temporary files are what the targets name."""
+        self._owner = owner
         self.info = info
         self.results: tuple[InstanceResult, ...] = ()
         self.exit_code = ExitCode.OK

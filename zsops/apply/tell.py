@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from zsops.apply.outcome import error_info
-from zsops.errors import ZsopsError, host_error
+from zsops.errors import ZsopsError
 from zsops.host import messages as m
 from zsops.report.events import (
     ErrorInfo,
@@ -63,7 +63,9 @@ class Teller:
             ok=event.progress is m.Progress.DONE if ended else None,
             ms=event.ms if ended else None,
             detail=event.detail,
-            error=error_info(host_error(fault.code, fault.message, fault.hint)) if fault else None,
+            error=ErrorInfo(code=fault.code, message=fault.message, hint=fault.hint)
+            if fault
+            else None,
         )
 
     def note(self, text: str, level: NoteLevel = "info") -> None:

@@ -1,0 +1,105 @@
+"""A project in a temporary directory whose one host lives in memory. The real protocol, no port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zsops.apply.run import Run
+from zsops.apply.target import Target
+from zsops.config.load import load_project
+from zsops.fleet import Fleet
+from zsops.report.events import Event, HostEvent, SummaryEvent
+from zsops.transport.memory import MemoryHost, MemoryTransport
+
+CONFIG = """\
+version: 1
+project: shop
+sites:
+  hello: {src: site}
+environments:
+  local:
+    instances:
+      web: {listen: {https: "127.0.0.1:8443"}, site: hello}
+"""
+
+
+@dataclass
+class MemoryFleet:
+    """The project's files, its host, and what the operator's own look finds."""
+
+    directory: Path
+    host: MemoryHost = field(default_factory=lambda: MemoryHost("local"))
+    probe: Callable[[Target], None] = lambda target: None
+
+    @classmethod
+    def make(cls, directory: Path, config: str = CONFIG) -> MemoryFleet:
+        """A project with one page."""
+        made = cls(directory)
+        (directory / "zsops.yaml").write_text(config)
+        made.write(**{"index.html": "<title>one</title>"})
+        return made
+
+    def write(self, **files: str | None) -> None:
+        """Change the site: name to text, None removes."""
+        folder = self.directory / "site"
+        folder.mkdir(exist_ok=True)
+        for name, text in files.items():
+            if text is None:
+                (folder / name).unlink()
+            else:
+                (folder / name).write_text(text)
+
+    def fleet(self) -> Fleet:
+        """A fresh operator."""
+        project = load_project(self.directory / "zsops.yaml")
+        return Fleet(
+            project,
+            "local",
+            connect=lambda name: MemoryTransport(self.host),
+            probe=self._probe_now,
+        )
+
+    def _probe_now(self, target: Target) -> None:
+        # Looked up late: a test may change it while a run is under way.
+        self.probe(target)
+
+    def deploy(self) -> Ended:
+        """Deploy with a fresh operator."""
+        return ended(self.fleet().deploy())
+
+    def rollback(self, to: str | None = None) -> Ended:
+        """Roll back with a fresh operator."""
+        return ended(self.fleet().rollback(to))
+
+    def page(self) -> bytes:
+        """The tarball that the daemon serves right now."""
+        return self.host.daemon.running["web"].tar
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that was followed to its end."""
+
+    exit: int
+    events: tuple[Event, ...]
+
+    @property
+    def host(self) -> HostEvent:
+        """How the only instance ended."""
+        (found,) = [each for each in self.events if isinstance(each, HostEvent)]
+        return found
+
+    @property
+    def summary(self) -> SummaryEvent:
+        """The last event."""
+        last = self.events[-1]
+        assert isinstance(last, SummaryEvent)
+        return last
+
+
+def ended(run: Run) -> Ended:
+    """Follow `run`."""
+    events = tuple(run)
+    return Ended(int(run.exit_code), events)
