@@ -1,0 +1,1 @@
+"""What tests start, connect to and look at: real servers, raw clients, outside programs."""
