@@ -68,7 +68,8 @@ def read_document(text: str) -> Document:
         return document
     except (YAMLError, ValueError) as error:
         # Characters YAML forbids come without a mark (ReaderError, or chr() out of range).
-        document.problems.append(Problem(_TOP, f"not YAML: {str(error).splitlines()[0]}"))
+        said = str(error).splitlines()[0]
+        document.problems.append(Problem(_forbidden(text), f"not YAML: {said}"))
         return document
     if root is None:
         document.problems.append(
@@ -91,10 +92,19 @@ def _refused_tokens(text: str) -> Iterator[Problem]:
             yield Problem(span, "YAML directives (`%…`) are refused", "the file is YAML 1.2")
 
 
+def _forbidden(text: str) -> Span:
+    """Where the first character stands that YAML does not allow."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        for column, each in enumerate(line, start=1):
+            if not each.isprintable() and each != "\t":
+                return Span(number, column)
+    return _TOP
+
+
 def _syntax_problem(error: MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     span = Span(mark.line + 1, mark.column + 1) if mark else _TOP
-    said = (error.problem or error.context or "unreadable").strip()
+    said = (error.problem or error.context or "unreadable").strip().removeprefix("but ")
     hint = None
     if "\\t" in said or "tab" in said.lower():
         hint = "indent with spaces"

@@ -68,7 +68,7 @@ def _unknown_key(location: Location, document: Document) -> Problem:
         return Problem(
             document.key(location),
             f"`{key}` is not supported by this version" + (f" (in {where})" if where else ""),
-            "remove it; nothing is ignored silently",
+            "remove it; a later version gives it a meaning",
         )
     return Problem(
         document.key(location),
@@ -84,7 +84,8 @@ def _value_text(found: ErrorDetails, location: Location) -> str:
     if kind == "literal_error":
         if location[-1] == "mode" and found["input"] == "pull":
             return "`mode: pull` is not supported by this version"
-        return f"{name} must be {context['expected'].replace(chr(39), '`')}, not `{found['input']}`"
+        wanted = context["expected"].replace("'", "`")
+        return f"{name} must be {wanted}, not {_describe(found['input'])}"
     if kind == "value_error":
         said = str(context.get("error", found["msg"]))
         return said if said.startswith("`") else f"{name} {said}"
