@@ -20,7 +20,7 @@ from zeroserve.pack.member_index import (
     decode_index,
 )
 from zeroserve.pack.tar_reader import TarMember, open_archive, read_members
-from zeroserve.pack.walk import SCRIPT_SUFFIXES, SCRIPTS_PREFIX
+from zeroserve.pack.walk import PATH_BYTES_MAX, SCRIPT_SUFFIXES, SCRIPTS_PREFIX
 
 CHUNK_BYTES = 1 << 20
 PEM_BYTES_MAX = 1 << 20
@@ -131,7 +131,7 @@ def _judge_names(members: list[TarMember], name: str) -> Iterator[Finding]:
             yield Finding("member-path", f"`{name}`: member `{path}` has an absolute name", None)
         elif ".." in path.split("/"):
             yield Finding("member-path", f"`{name}`: member `{path}` leaves the tree", None)
-        elif not path or "\0" in path:
+        elif not path or "\0" in path or len(path.encode()) > PATH_BYTES_MAX:
             yield Finding("member-path", f"`{name}`: a member has no usable name", None)
         elif path.startswith(SCRIPTS_PREFIX) and path.endswith(SCRIPT_SUFFIXES):
             text = f"`{name}`: `{path}`: scripts are not supported by this version"
@@ -156,6 +156,11 @@ def _compare_headers(index: MemberIndex, members: list[TarMember], name: str) ->
         yield _mismatch(name, path, "is in the member index and not in the archive")
     for path in sorted(found.keys() - stated.keys()):
         yield _mismatch(name, path, "is in the archive and not in the member index")
+    if len(members) > len(found):
+        # A foreign archive may do that; one with an index was tampered with.
+        yield _mismatch(name, INDEX_PATH, "lists each name once, the archive does not")
+    elif found.keys() == stated.keys() and list(found) != list(stated):
+        yield _mismatch(name, INDEX_PATH, "lists the members in another order")
     for path in sorted(stated.keys() & found.keys()):
         header, record = found[path], stated[path]
         for what in ("offset", "size", "mtime"):

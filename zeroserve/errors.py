@@ -93,7 +93,7 @@ EXPLANATIONS: dict[str, str] = {
         "other machines they would be one file, so the archive would not be reproducible."
     ),
     "pack-name": (
-        "A file's name cannot be stored: it is not UTF-8, or longer than 65,535 bytes. A "
+        "A file's name cannot be stored: it is not UTF-8, or longer than 4,096 bytes. A "
         "request's path is UTF-8, so nobody could ask for the file."
     ),
     "pack-unreadable": (

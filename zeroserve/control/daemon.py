@@ -68,7 +68,7 @@ def say(line: str) -> None:
 
 
 def _serve(config: "ServerConfig", start_engine: "StartEngine") -> int:
-    say(f"file descriptor limit {identity.raise_descriptor_limit()}")
+    descriptors = identity.raise_descriptor_limit()
     log_fd = open_log(config)
     control = None if config.control is None else ControlServer.claim(config.control)
     listeners: list[BoundListener] = []
@@ -85,6 +85,7 @@ def _serve(config: "ServerConfig", start_engine: "StartEngine") -> int:
             listener.close()  # the engine has its own duplicates
         if log_fd != STDERR:
             os.close(log_fd)
+    say(f"file descriptor limit {descriptors}")
     _announce(config, listeners)
     life = _Life(config, service)
     if control is not None:

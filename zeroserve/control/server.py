@@ -117,17 +117,20 @@ class ControlServer:
     def _serve(self, peer: socket.socket) -> None:
         try:
             with peer:
-                message = wire.read_message(peer, REQUEST_SECONDS)
-                if message is None:
-                    return
-                answer = self._answer_safely(message)
-                _send(peer, answer)
-        except wire.WireError as error:
-            _send_quietly(peer, _problem(400, str(error)))
+                answer = self._receive_and_answer(peer)
+                if answer is not None:
+                    _send(peer, answer)
         except OSError:
             return  # the peer went away, or was too slow
         finally:
             self._free.release()
+
+    def _receive_and_answer(self, peer: socket.socket) -> "Answer | None":
+        try:
+            message = wire.read_message(peer, REQUEST_SECONDS)
+        except wire.WireError as error:
+            return _problem(400, str(error))
+        return None if message is None else self._answer_safely(message)
 
     def _answer_safely(self, message: wire.Message) -> "Answer":
         try:
@@ -225,13 +228,6 @@ def _send(peer: socket.socket, answer: "Answer") -> None:
     status, content_type, body = answer
     peer.settimeout(REQUEST_SECONDS)
     peer.sendall(wire.response_bytes(status, REASONS[status], content_type, body))
-
-
-def _send_quietly(peer: socket.socket, answer: "Answer") -> None:
-    try:
-        _send(peer, answer)
-    except OSError:
-        return
 
 
 def _claim_refusal(path: str, error: OSError) -> ControlRefused:

@@ -161,8 +161,9 @@ def _digest(file: SourceFile) -> _Digested:
         while chunk := source.read(CHUNK_BYTES):
             digest.update(chunk)
             if wants_placeholder and not found:
-                found = PLACEHOLDER in tail + chunk
-                tail = chunk[-len(PLACEHOLDER) + 1 :]
+                window = tail + chunk
+                found = PLACEHOLDER in window
+                tail = window[-len(PLACEHOLDER) + 1 :]
         # A file may have been replaced since the walk: its size is that of what was just read.
         size = source.tell()
         if _identity(source) != identity:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from zeroserve.errors import SiteRefused
 from zeroserve.pack.member_index import BLOCK_BYTES
 
-EXTENSION_BYTES_MAX = 1 << 20  # a pax or long-name member beyond 1 MiB is an attack, not a name
+EXTENSION_BYTES_MAX = 256 << 10  # as the engine; far above two names of the longest kind
 REGULAR_TYPES = (b"0", b"\0", b"7")
 DATALESS_TYPES = (b"1", b"2", b"3", b"4", b"5", b"6")
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
@@ -85,16 +85,12 @@ def _walk(file: BinaryIO, name: str) -> Iterator[TarMember]:
     while True:
         file.seek(at)
         block = file.read(BLOCK_BYTES)
-        if block == _ZERO_BLOCK or (not block and at > 0):
-            return  # the end marker; archives that stop without one are common and complete
+        if block == _ZERO_BLOCK:
+            return
         _check_header(block, at, name)
-        size = _number(block[124:136], at, name)
         kind = block[156:157]
-        if kind in REGULAR_TYPES and override.size is not None:
-            size = override.size
+        size = _data_size(block, kind, override, at, name)
         data_at = at + BLOCK_BYTES
-        if kind in DATALESS_TYPES:
-            size = 0  # links, devices and directories have no data, whatever their size field says
         if data_at + size > end:
             raise SiteRefused(
                 "site-truncated",
@@ -115,12 +111,24 @@ def _walk(file: BinaryIO, name: str) -> Iterator[TarMember]:
         override = _Override()
 
 
+def _data_size(block: bytes, kind: bytes, override: _Override, at: int, name: str) -> int:
+    if kind in DATALESS_TYPES:
+        return 0  # links, devices and directories have no data, whatever their size field says
+    if kind in REGULAR_TYPES and override.size is not None:
+        return override.size
+    size = _number(block[124:136], at, name)
+    if size < 0:
+        raise _not_tar(name, f"the header at byte {at} has a size below zero")
+    return size
+
+
 def _check_header(block: bytes, at: int, name: str) -> None:
     if len(block) < BLOCK_BYTES:
         if at == 0:
             raise _not_tar(name, f"{len(block)} bytes are no tar header")
+        # Without its end marker nobody knows whether whole members are missing.
         raise SiteRefused(
-            "site-truncated", f"`{name}` ends within a header", hint="copy or pack it again"
+            "site-truncated", f"`{name}` ends without an end marker", hint="copy or pack it again"
         )
     stated = _number(block[148:156], at, name)
     found = sum(block) - sum(block[148:156]) + 8 * 0x20
@@ -132,11 +140,11 @@ def _check_header(block: bytes, at: int, name: str) -> None:
 
 
 def _number(field: bytes, at: int, name: str) -> int:
-    """A tar number: octal text, or base-256 when the top bit is set (GNU, for sizes of 8 GiB and
-    more).
-    """
+    """A tar number: octal text, or base-256 (GNU: sizes of 8 GiB and more, times below zero)."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
+    if field[0] == 0xFF:
+        return int.from_bytes(field, "big", signed=True)
     text = field.rstrip(b" \0").lstrip(b" ")
     if not text:
         return 0
@@ -201,8 +209,9 @@ def _member(
         raise SiteRefused(
             "member-path", f"`{name}` has a member whose name is not UTF-8: `{shown}`"
         ) from None
-    while path.startswith("./"):
-        path = path[2:].lstrip("/")
+    if not path.startswith("/") and ".." not in path.split("/"):
+        # One spelling for one file, the one a cleaned request path has.
+        path = "/".join(part for part in path.split("/") if part not in ("", "."))
     mtime = own.mtime if own.mtime is not None else shared.mtime
     if mtime is None:
         mtime = _number(block[136:148], data_at - BLOCK_BYTES, name)

@@ -15,7 +15,7 @@ from pathlib import Path
 from zeroserve.errors import PackRefused
 from zeroserve.pack.member_index import INDEX_PATH
 
-PATH_BYTES_MAX = 65_535  # the member index keeps the length in 16 bits
+PATH_BYTES_MAX = 4096  # the engine's limit, and that of Linux for a whole path
 KEY_SNIFF_BYTES = 64 << 10  # a PEM bundle that hides its key further down than this is no accident
 SCRIPTS_PREFIX = ".zeroserve/scripts/"
 SCRIPT_SUFFIXES = (".c", ".o")

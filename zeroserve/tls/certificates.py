@@ -9,6 +9,7 @@ and without the engine.
 import datetime
 import hashlib
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ DEV_LIFETIME = datetime.timedelta(days=90)
 DEV_CLOCK_SLACK = datetime.timedelta(hours=1)  # for a client whose clock runs behind
 RSA_BITS_MIN = 2048
 COMMON_NAME_MAX = 64  # RFC 5280, ub-common-name
+HOST_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 CURVES = (ec.SECP256R1, ec.SECP384R1)
 
 
@@ -104,11 +106,12 @@ def _general_name(name: str) -> x509.GeneralName:
     except ValueError:
         pass
     try:
-        return x509.DNSName(name.encode("idna").decode())
-    except (ValueError, UnicodeError):
-        raise TlsRefused(
-            "certificate-bad", f"`{name}` is neither a host name nor an IP address"
-        ) from None
+        host = name.encode("idna").decode()
+    except UnicodeError:
+        host = ""
+    if not HOST_NAME.fullmatch(host):
+        raise TlsRefused("certificate-bad", f"`{name}` is neither a host name nor an IP address")
+    return x509.DNSName(host)
 
 
 def judge_pair(
