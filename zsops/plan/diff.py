@@ -123,7 +123,7 @@ def _daemon(
     if not daemon.running:
         return "start", f"not running ({daemon.error}): started" if daemon.error else "started"
     if settings_changed:
-        return "restart", "restarted: its settings change (connections are drained first)"
+        return "restart", "restarted: its settings change; not reachable for a moment"
     if switches:
         return "reload", f"reloaded, generation {(daemon.generation or 0) + 1}; none is dropped"
     if daemon.release_digest != wish.release_digest:
