@@ -72,7 +72,11 @@ class Stage:
 
     def zsops(self, *arguments: str) -> Finished:
         """Run `zsops` in the project. Raises CommandError."""
-        return run(["zsops", *arguments], cwd=self.root, env={"ZSOPS_ROOT": str(self.state)})
+        return run(
+            ["zsops", *arguments],
+            cwd=self.root,
+            env={"ZSOPS_ROOT": str(self.state), "ZSOPS_WHO": "demo"},
+        )
 
     def trust(self) -> ssl.SSLContext:
         """TLS that trusts what was deployed."""

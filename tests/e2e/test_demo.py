@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess  # noqa: TID251 -- the script itself is what is tried
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, str(ROOT / "deploy" / "demo.py")]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("demo")]
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A temporary directory with a path short enough for a unix socket below it."""
+    with tempfile.TemporaryDirectory(prefix="show-") as directory:
+        yield Path(directory)
 
 
 def _still_there(place: Path) -> list[str]:
@@ -32,17 +41,17 @@ def _still_there(place: Path) -> list[str]:
     return left
 
 
-def test_every_check_holds_and_nothing_stays(tmp_path: Path) -> None:
-    env = {**os.environ, "TMPDIR": str(tmp_path)}
+def test_every_check_holds_and_nothing_stays(place: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(place)}
     done = subprocess.run(DEMO, env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"✔ [0-9,]+ requests, 0 failed", done.stdout), done.stdout
     assert "✘" not in done.stdout
-    assert not _still_there(tmp_path)
+    assert not _still_there(place)
 
 
-def test_an_interrupted_show_cleans_up(tmp_path: Path) -> None:
-    env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+def test_an_interrupted_show_cleans_up(place: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(place), "PYTHONUNBUFFERED": "1"}
     show = subprocess.Popen(DEMO, env=env, stdout=subprocess.PIPE, text=True)
     assert show.stdout is not None
     deadline = time.monotonic() + 120
@@ -54,4 +63,4 @@ def test_an_interrupted_show_cleans_up(tmp_path: Path) -> None:
     show.stdout.read()
     show.stdout.close()
     assert show.wait(60) == 130
-    assert not _still_there(tmp_path)
+    assert not _still_there(place)
