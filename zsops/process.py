@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import subprocess  # noqa: TID251 - this is that place
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,6 +158,34 @@ class Child:
             self._process.kill()
             code = self._process.wait()
         return code
+
+
+class Adopted:
+    """A program an earlier process of ours left running; as `Child`, but its exit code is lost."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+
+    @property
+    def pid(self) -> int:
+        return self.identity.pid
+
+    def poll(self) -> int | None:
+        """0 once it ended, however it ended; None while it runs."""
+        return None if self.identity.is_alive() else 0
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal it, if it still runs."""
+        self.identity.send(number)
+
+    def close(self, patience_s: float) -> int:
+        """Wait, then kill."""
+        end = time.monotonic() + patience_s
+        while self.identity.is_alive():
+            if time.monotonic() >= end:
+                self.identity.send(signal.SIGKILL)
+            time.sleep(0.02)
+        return 0
 
 
 def start_piped(

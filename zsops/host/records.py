@@ -37,6 +37,19 @@ class Supervisor:
 
 
 @dataclass(frozen=True)
+class Daemon:
+    """`daemon.json`: the daemon a supervisor started."""
+
+    pid: int
+    started: int
+    boot_id: str
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.pid, self.started)
+
+
+@dataclass(frozen=True)
 class Armed:
     """`armed.json`: the newest journal entry whose deadline the supervisor keeps."""
 

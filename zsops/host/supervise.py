@@ -25,7 +25,7 @@ from zsops.host.effects import drive
 from zsops.host.health import settings
 from zsops.host.machine import Machine
 from zsops.host.messages import InstanceSettings
-from zsops.host.records import Armed, Failure, RunRecords, Supervisor
+from zsops.host.records import Armed, Daemon, Failure, RunRecords, Supervisor
 from zsops.host.service import HostService
 
 _LOOK_EVERY_S = 1.0
@@ -64,7 +64,7 @@ class Supervise:
         self._machine = Machine(root)
         self._records = RunRecords(root, instance)
         self._instance = instance
-        self._child: process.Child | None = None
+        self._child: process.Child | process.Adopted | None = None
         self._started_at = 0.0
         self._log_start = 0
         self._restart_at = 0.0
@@ -92,10 +92,21 @@ class Supervise:
         for stale in ("failure.json", "armed.json"):
             self._records.drop(stale)
         self._records.save(Supervisor(me.pid, me.started, boot), "supervise.json")
-        if not self._settled:
+        self._child = self._left_daemon(boot)
+        # Recovery is for an instance whose daemon is down; with it up, a revert that is due takes
+        # the usual way, reload and health check included.
+        if not self._settled and self._child is None:
             done = HostService(self._machine, str(self._root)).recover(self._instance)
             if done is not None and done.note is not None:
                 self._say(f"recovery: {done.note}")
+
+    def _left_daemon(self, boot: str) -> process.Adopted | None:
+        """The daemon of a supervisor that was killed: it serves on, and is ours now."""
+        left = self._records.load(Daemon, "daemon.json")
+        if left is None or left.boot_id != boot or not left.identity.is_alive():
+            return None
+        self._say(f"took over the daemon, pid {left.pid}")
+        return process.Adopted(left.identity)
 
     # -- the daemon ------------------------------------------------------------------
 
@@ -125,7 +136,10 @@ class Supervise:
             return
         finally:
             os.close(log)
-        self._say(f"started the daemon, pid {self._child.pid}")
+        who = self._child.identity
+        boot = self._machine.clock.boot_id()
+        self._records.save(Daemon(who.pid, who.started, boot), "daemon.json")
+        self._say(f"started the daemon, pid {who.pid}")
 
     def _ended(self, code: int, now: float) -> None:
         self._child = None
@@ -196,7 +210,7 @@ class Supervise:
             self._child.send(signal.SIGTERM)
             code = self._child.close(_GRACE_S)
             self._say(f"the daemon ended with {code}")
-        for record in ("supervise.json", "armed.json", "failure.json"):
+        for record in ("supervise.json", "daemon.json", "armed.json", "failure.json"):
             self._records.drop(record)
 
     def _say(self, text: str) -> None:

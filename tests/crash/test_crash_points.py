@@ -1,0 +1,134 @@
+"""Every crash point of every path: stop after each effect, recover, and all must be well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.crash_rig import PATHS, Operator, Scenario, explore
+from support.deployment import SETTINGS
+from support.sites import site
+
+from zsops.host import messages as m
+from zsops.host import service
+from zsops.host.effects import Effect, Fsync, Rename, Steps, WriteJournal, drive
+from zsops.host.world import World
+
+ONE, TWO, BAD = site("one"), site("two"), site("bad")
+
+
+def _install(operator: Operator) -> None:
+    operator.service.install(m.Install("web", SETTINGS))
+
+
+def _with_one(operator: Operator) -> None:
+    _install(operator)
+    assert operator.deploy(ONE) is m.Outcome.HEALTHY
+
+
+def _with_two(operator: Operator) -> None:
+    _with_one(operator)
+    operator.deploy(TWO)
+
+
+def _unconfirmed_then_late(operator: Operator) -> None:
+    """Healthy, but nobody confirms; the revert timer fires."""
+    token = operator.take()
+    release = operator.stage(token, TWO)
+    operator.service.apply(m.Apply(token, "web", release, TWO.health(), confirm_window_s=5.0))
+    operator.world.clock.seconds += 6.0
+    operator.service.expire("web")
+
+
+def _aborted(operator: Operator) -> None:
+    token = operator.take()
+    release = operator.stage(token, TWO)
+    operator.service.apply(m.Apply(token, "web", release, TWO.health()))
+    operator.service.revert(m.Revert(token, "web", "changed my mind"))
+
+
+def _pruned(operator: Operator) -> None:
+    token = operator.take()
+    operator.service.prune(m.Prune(token, "web", keep=1))
+    operator.service.release_lease(token)
+
+
+SCENARIOS = [
+    Scenario("install", lambda _: None, _install),
+    Scenario("first deploy", _install, lambda o: o.deploy(ONE)),
+    Scenario("deploy", _with_one, lambda o: o.deploy(TWO)),
+    Scenario("rollback", _with_two, lambda o: o.rollback()),
+    Scenario("failed deploy", _with_one, lambda o: o.deploy(BAD), breaks=(BAD.release_digest,)),
+    Scenario("deadline", _with_one, _unconfirmed_then_late),
+    Scenario("abort", _with_one, _aborted),
+    Scenario("prune", _with_two, _pruned),
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name.replace(" ", "-"))
+def test_every_crash_point_leaves_a_whole_release(scenario: Scenario, tmp_path: Path) -> None:
+    report = explore(scenario, tmp_path, seeds=2)
+    print(report)
+    assert report.effects > 5
+    assert report.violations == []
+
+
+# -- mutants: the exploration must be able to fail -----------------------------------
+
+
+def _reordered(steps: Steps[object], held_back: Callable[[Effect[object]], bool]) -> Steps[object]:
+    """The same steps with some effects done only after `current` was switched, durably."""
+    held: list[Effect[object]] = []
+    waiting, switched = True, False
+    effect = next(steps)
+    while True:
+        try:
+            if waiting and held_back(effect):
+                held.append(effect)
+                answer: object = None
+            else:
+                answer = yield effect
+        except OSError as error:
+            effect = steps.throw(error)
+            continue
+        switched = switched or (isinstance(effect, Rename) and effect.path == PATHS.current)
+        if switched and isinstance(effect, Fsync) and effect.path == PATHS.home:
+            for late in held:
+                yield late
+            held, waiting, switched = [], False, False
+        try:
+            effect = steps.send(answer)
+        except StopIteration as end:
+            for late in held:
+                yield late
+            return end.value
+
+
+def _is_journal_sync(effect: Effect[object]) -> bool:
+    return isinstance(effect, Fsync) and effect.path == PATHS.journal
+
+
+def _is_journal(effect: Effect[object]) -> bool:
+    return isinstance(effect, WriteJournal) or _is_journal_sync(effect)
+
+
+@pytest.mark.parametrize("held_back", [_is_journal_sync, _is_journal])
+def test_a_switch_before_its_journal_is_caught(
+    held_back: Callable[[Effect[object]], bool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The mutant switches before the journal entry is synced (or written at all)."""
+
+    def mutant(
+        steps: Steps[object], world: World, after: Callable[[Effect[object]], None] | None = None
+    ) -> object:
+        is_apply = steps.__name__ == "apply"  # type: ignore[attr-defined]
+        return drive(_reordered(steps, held_back) if is_apply else steps, world, after)
+
+    monkeypatch.setattr(service, "drive", mutant)
+    scenario = Scenario("mutant", _with_one, lambda o: o.deploy(TWO))
+    report = explore(scenario, tmp_path, seeds=0)
+    print(report)
+    assert any("I3" in one for one in report.violations), report.violations[:5]
