@@ -59,7 +59,7 @@ def run(
     return Finished(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
 
 
-def zeroserve(*arguments: str | Path, cwd: Path | None = None, timeout_s: float = 120) -> Finished:
+def zeroserve(*arguments: str | Path, cwd: Path | None = None, timeout_s: float = 30) -> Finished:
     """Run a command of ours that ends by itself."""
     return run([PROGRAMS / "zeroserve", *arguments], cwd=cwd, timeout_s=timeout_s)
 
