@@ -1,0 +1,321 @@
+"""The command line against a host in memory: what is printed where, and every exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.memory_fleet import MemoryFleet
+
+from zsops.apply.probe import ProbeFailed
+from zsops.apply.run import Run
+from zsops.apply.target import Target
+from zsops.cli.app import run
+from zsops.cli.exit_codes import MEANING
+from zsops.cli.invocation import Invocation
+from zsops.errors import ExitCode
+from zsops.fleet import Fleet
+from zsops.host import messages as m
+from zsops.report.events import parse_event
+from zsops.transport.memory import MemoryTransport
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one document of `--json`."""
+        (line,) = self.out.splitlines()
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+Zsops = Callable[..., Said]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> MemoryFleet:
+    return MemoryFleet.make(tmp_path)
+
+
+@pytest.fixture
+def zsops(
+    shop: MemoryFleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Zsops:
+    """Run a command in the project; its host is the one in memory."""
+
+    def probe(target: Target) -> None:
+        shop.probe(target)  # looked up late: a test may change it
+
+    def fleet(invocation: Invocation, env: str | None) -> Fleet:
+        return Fleet(
+            invocation.project(),
+            env,
+            connect=lambda host: MemoryTransport(shop.host),
+            probe=probe,
+        )
+
+    monkeypatch.setattr(Invocation, "fleet", fleet)
+
+    def call(*arguments: str) -> Said:
+        code = run(["-C", str(shop.directory), *arguments])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        captured = capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    return call
+
+
+def test_deploy_prints_the_address_on_stdout_and_talk_on_stderr(zsops: Zsops) -> None:
+    said = zsops("deploy", "local")
+    assert said.code == ExitCode.OK
+    assert said.out == "https://127.0.0.1:8443/\n"
+    for word in ("+ index.html", "switch ok", "is in service", "sent"):
+        assert word in said.err
+
+
+def test_quiet_deploy_says_nothing_but_the_address(zsops: Zsops) -> None:
+    assert zsops("deploy", "-q") == Said(0, "https://127.0.0.1:8443/\n", "")
+
+
+def test_deploy_as_one_document(zsops: Zsops) -> None:
+    said = zsops("deploy", "--json")
+    found = said.document
+    assert (found["v"], found["command"], found["ok"], found["exit"]) == (1, "deploy", True, 0)
+    assert found["error"] is None
+    assert found["result"]["hosts"][0]["outcome"] == "committed"
+    assert found["result"]["plan"]["v"] == 1
+    assert said.err == ""
+
+
+def test_deploy_as_events(zsops: Zsops) -> None:
+    said = zsops("--jsonl", "deploy")
+    events = [parse_event(line) for line in said.out.splitlines()]
+    assert [events[0].event, events[-1].event] == ["plan", "summary"]
+    assert said.err == ""
+
+
+def test_error_is_a_document_too(zsops: Zsops) -> None:
+    for arguments in (["plan", "nowhere"], ["nope"], ["deploy", "--plan", "none"]):
+        said = zsops(*arguments, "--json")
+        assert said.code == ExitCode.USAGE
+        assert said.document["error"]["code"]
+        assert said.document["exit"] == said.code
+    last = parse_event(zsops("deploy", "nowhere", "--jsonl").out)
+    assert last.event == "summary"
+    assert last.exit == ExitCode.USAGE
+
+
+def test_problems_of_the_file_come_with_places(zsops: Zsops, shop: MemoryFleet) -> None:
+    file = shop.directory / "zsops.yaml"
+    file.write_text(file.read_text().replace("site: hello", "site: helo"))
+    said = zsops("plan")
+    assert said.code == ExitCode.USAGE
+    assert said.err.startswith("zsops.yaml:8:54: no site `helo`\n")
+    assert "did you mean `hello`?" in said.err
+    (problem,) = zsops("plan", "--json").document["error"]["problems"]
+    assert (problem["line"], problem["column"]) == (8, 54)
+
+
+def test_plan_tells_changes_by_its_exit_code(zsops: Zsops, shop: MemoryFleet) -> None:
+    assert zsops("plan").code == ExitCode.OK
+    assert zsops("plan", "--detailed-exitcode").code == ExitCode.CHANGES
+    zsops("deploy")
+    assert zsops("plan", "--detailed-exitcode").code == ExitCode.OK
+    shop.write(**{"index.html": "<title>second</title>"})
+    said = zsops("plan", "--detailed-exitcode")
+    assert said.code == ExitCode.CHANGES
+    assert "~ index.html  18 B -> 21 B" in said.out
+
+
+def test_saved_plan_is_done_once_and_then_stale(zsops: Zsops) -> None:
+    assert zsops("plan", "--out", "p.zsplan").code == ExitCode.OK
+    assert zsops("deploy", "--plan", "p.zsplan").code == ExitCode.OK
+    said = zsops("deploy", "--plan", "p.zsplan")
+    assert said.code == ExitCode.STALE_PLAN
+    assert "hint: make a new plan: `zsops plan local`" in said.err
+
+
+def test_damaged_plan_is_refused(zsops: Zsops, shop: MemoryFleet) -> None:
+    (shop.directory / "p").write_text('{"v": 2}')
+    assert "is not a plan of this version" in zsops("deploy", "--plan", "p").err
+
+
+def test_held_host(zsops: Zsops, shop: MemoryFleet) -> None:
+    zsops("deploy")
+    shop.write(**{"index.html": "2"})
+    shop.host.service().take_lease(m.TakeLease("ana@desk", "load test", 600.0, "OTHER"))
+    said = zsops("deploy")
+    assert said.code == ExitCode.LOCKED
+    assert "ana@desk" in said.err
+    assert "load test" in zsops("status").err
+
+
+def test_build_failure(zsops: Zsops, shop: MemoryFleet) -> None:
+    file = shop.directory / "zsops.yaml"
+    file.write_text(
+        file.read_text().replace("src: site", "src: site, build: {run: 'false', out: o}")
+    )
+    for command in ("build", "plan", "deploy"):
+        said = zsops(command)
+        assert said.code == ExitCode.BUILD
+        assert said.err.startswith("error[build]: site `hello`: `false` exited with 1")
+
+
+def test_unreachable_host(zsops: Zsops, shop: MemoryFleet) -> None:
+    shop.host.reachable = False
+    for command in ("plan", "deploy", "rollback", "status", "history"):
+        said = zsops(command)
+        assert said.code == ExitCode.UNREACHABLE, command
+        assert said.err.startswith("error[host-unreachable]: ")
+
+
+def test_unhealthy_release(zsops: Zsops, shop: MemoryFleet) -> None:
+    zsops("deploy")
+    shop.write(**{"index.html": "bad"})
+    shop.host.daemon.serves_badly.add(shop.fleet().plan().instances[0].new_release_digest)
+    said = zsops("deploy")
+    assert said.code == ExitCode.REVERTED
+    assert said.out == ""
+    assert "reverted, the old version is healthy" in said.err
+
+
+def test_two_instances_one_good(zsops: Zsops, shop: MemoryFleet) -> None:
+    file = shop.directory / "zsops.yaml"
+    line = '      two: {listen: {https: "127.0.0.1:8444"}, site: hello}\n'
+    file.write_text(file.read_text() + line)
+    answers = iter([None, ProbeFailed("no answer")])
+
+    def second_fails(target: Target) -> None:
+        if (answer := next(answers)) is not None:
+            raise answer
+
+    shop.probe = second_fails
+    assert zsops("deploy").code == ExitCode.PARTIAL
+
+
+def test_host_where_nothing_is_healthy(zsops: Zsops, shop: MemoryFleet) -> None:
+    zsops("deploy")
+    good = shop.host.daemon.running["web"].release_digest
+    shop.write(**{"index.html": "bad"})
+    bad = shop.fleet().plan().instances[0].new_release_digest
+    shop.host.daemon.serves_badly.add(bad)
+    shop.host.daemon.refuses[good] = "the disk lost it"
+    said = zsops("deploy")
+    assert said.code == ExitCode.UNSAFE
+    assert zsops("status").code == ExitCode.UNSAFE
+
+
+def test_lost_confirmation(zsops: Zsops, shop: MemoryFleet) -> None:
+    zsops("deploy")
+    shop.write(**{"index.html": "2"})
+    shop.probe = lambda target: shop.host.advance(3600.0)
+    assert zsops("deploy").code == ExitCode.SELF_REVERTED
+
+
+def test_drift(zsops: Zsops, shop: MemoryFleet) -> None:
+    zsops("deploy")
+    old = shop.host.daemon.running["web"]
+    shop.write(**{"index.html": "2"})
+    zsops("deploy")
+    shop.host.daemon.running["web"] = old
+    said = zsops("status")
+    assert said.code == ExitCode.DRIFT
+    assert "drift" in said.out
+
+
+def test_interruption_reverts(
+    zsops: Zsops, shop: MemoryFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zsops("deploy")
+    shop.write(**{"index.html": "<title>two</title>"})
+    aborted = threading.Event()
+    abort = Run.abort
+
+    def tell(run: Run) -> None:
+        abort(run)
+        aborted.set()
+
+    def interrupt(target: Target) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert aborted.wait(30)
+
+    monkeypatch.setattr(Run, "abort", tell)
+    shop.probe = interrupt
+    said = zsops("deploy")
+    assert said.code == ExitCode.INTERRUPTED
+    assert "stopping: what is unconfirmed goes back" in said.err
+    assert b"<title>one" in shop.page()
+
+
+def test_fault_of_ours(zsops: Zsops, shop: MemoryFleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(fleet: Fleet, **keywords: object) -> None:
+        raise AssertionError("impossible")
+
+    monkeypatch.setattr(Fleet, "plan", broken)
+    said = zsops("plan")
+    assert said.code == ExitCode.BUG
+    assert said.err.startswith("error[zsops]: a fault of zsops: AssertionError: impossible")
+    assert "Traceback" not in said.err
+
+
+def test_status_and_history(zsops: Zsops, shop: MemoryFleet) -> None:
+    fresh = zsops("status")
+    assert fresh.code == ExitCode.USAGE
+    assert "error[not-installed]" in fresh.err
+    assert "nothing happened yet" in zsops("history").err
+    zsops("deploy", "--reason", "first light")
+    status = zsops("status")
+    assert status.code == ExitCode.OK
+    assert "000001-" in status.out
+    assert "match" in status.out
+    assert "first light" in zsops("history").out
+    (entry,) = [
+        each
+        for each in zsops("history", "--json").document["result"]["entries"]
+        if each["event"] == "committed"
+    ]
+    assert entry["why"] == "first light"
+    shop.host.service().stop_daemon("web")
+    stopped = zsops("status")
+    assert stopped.code == ExitCode.USAGE
+    assert "error[daemon-not-running]" in stopped.err
+    document = zsops("status", "--json").document
+    assert document["error"]["code"] == "daemon-not-running"
+    assert document["result"]["instances"][0]["state"] == "stopped"
+
+
+def test_rollback_goes_back_and_names_what_it_did(zsops: Zsops, shop: MemoryFleet) -> None:
+    assert "error[not-installed]" in zsops("rollback").err
+    zsops("deploy")
+    assert "error[no-such-release]" in zsops("rollback").err
+    shop.write(**{"index.html": "<title>two</title>"})
+    zsops("deploy")
+    said = zsops("rollback", "local")
+    assert said.code == ExitCode.OK
+    assert "back to the site of 000001-" in said.err
+    assert b"<title>one" in shop.page()
+    assert zsops("rollback", "--to", "000002").code == ExitCode.USAGE
+
+
+def test_every_exit_code_of_this_version_is_reached_here() -> None:
+    """Reads this file: a code without a test that ends with it is a promise nobody checks."""
+    text = Path(__file__).read_text()
+    later = {ExitCode.TRUST, ExitCode.CANARY_WAITS}
+    assert set(MEANING) == set(ExitCode)
+    missing = [code for code in ExitCode if f"ExitCode.{code.name}" not in text]
+    assert not missing
+    assert all("not in this version" in MEANING[code] for code in later)
