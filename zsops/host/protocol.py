@@ -60,7 +60,7 @@ def apply(request: Apply) -> Steps[Outcome]:
             hint="stage it first; a plan is good for one deployment",
         )
     if state.phase is Phase.STAGED:
-        yield from _start(request, paths)
+        yield from _start(request, paths, state.prev)
         state = yield from _arm(request, paths, state)
     else:  # resumed: its supervisor may have died with the operator
         yield from do(EnsureDaemon(paths.name, request.start_timeout_s))
@@ -106,7 +106,7 @@ def _put_into_service(request: Apply, paths: InstancePaths, state: State) -> Ste
     return (yield from _end(paths, state, Outcome.HEALTHY, release))
 
 
-def _start(request: Apply, paths: InstancePaths) -> Steps[None]:
+def _start(request: Apply, paths: InstancePaths, serving: str) -> Steps[None]:
     """The daemon must run before ARM: the supervisor is what fires the deadline."""
     daemon = yield from do(DaemonStatus(paths.name))
     if daemon.running and daemon.supervised:
@@ -118,7 +118,7 @@ def _start(request: Apply, paths: InstancePaths) -> Steps[None]:
         return
     # If the release in service is what stops it, the new one may be the cure: go on. Otherwise
     # (a port in use, say) nothing we switch to would run either.
-    findings = yield from do(CheckRelease(paths.current))
+    findings = yield from do(CheckRelease(paths.release(serving)))
     if not findings:
         yield from _failed(Step.START, began, "daemon-failed", started.error)
         raise DaemonFailed(
