@@ -96,7 +96,7 @@ def change_under_load(stage: Stage, narrator: Narrator) -> None:
     narrator.command("zsops deploy local", "  # while 4 clients ask over kept-alive TLS")
     with Traffic(stage.port, stage.trust(), expected) as traffic:
         traffic.wait_count(200, "old")
-        narrator.output(stage.zsops("deploy", "local").said)
+        narrator.output(stage.zsops("deploy", "local").said, last=7)
         arrived = traffic.wait_count(200, "new")
     counts = {version: traffic.count(version) for version in ("old", "new", "steady")}
     narrator.check(
@@ -114,7 +114,7 @@ def change_under_load(stage: Stage, narrator: Narrator) -> None:
 def rollback(stage: Stage, narrator: Narrator) -> None:
     """The first version comes back."""
     narrator.command("zsops rollback local")
-    narrator.output(stage.zsops("rollback", "local").said)
+    narrator.output(stage.zsops("rollback", "local").said, last=7)
     connection = client.connect(stage.port, stage.trust())
     body = client.ask(connection, CHANGED).body
     connection.close()

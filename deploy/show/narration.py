@@ -44,7 +44,7 @@ class Narrator:
 
     def output(self, text: str, last: int = 12) -> None:
         """What a program said: its last lines."""
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line.rstrip() for line in text.splitlines() if line.strip()]
         for line in lines[-last:]:
             self._console.print(f"   [dim]│[/dim] {escape(line)}")
 
