@@ -25,6 +25,52 @@ pub(crate) struct Settings {
     /// Secret path that answers with digest and generation.
     #[serde(default)]
     pub(crate) probe_path: Option<String>,
+    /// The only hosts served; others get 421.
+    #[serde(default)]
+    pub(crate) hostnames: Option<Vec<String>>,
+    /// Plain HTTP is sent to HTTPS on this port.
+    #[serde(default)]
+    pub(crate) redirect_https_port: Option<u16>,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+}
+
+/// What a connection may take. Each default is what a careful operator would set; zero means that
+/// there is no such limit.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// For a TLS handshake: a slower peer is stuck or hostile.
+    pub(crate) handshake_seconds: u64,
+    /// From a request's first byte to the end of its head, then 408 (slow loris).
+    pub(crate) head_seconds: u64,
+    /// For the rest of a request's body that nobody wants.
+    pub(crate) body_seconds: u64,
+    /// Between requests; nginx's `keepalive_timeout`.
+    pub(crate) idle_seconds: u64,
+    /// For one send of at most 128 KiB: slower readers than about 2 KB/s are cut.
+    pub(crate) send_seconds: u64,
+    /// Requests on one connection. None by default: our connections hold nothing that grows.
+    pub(crate) requests_per_connection: u64,
+    /// Open connections in all. None by default: descriptors are the limit.
+    pub(crate) connections: usize,
+    /// Open connections from one address. None by default: proxies and mobile networks share them.
+    pub(crate) connections_per_address: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake_seconds: 10,
+            head_seconds: 10,
+            body_seconds: 30,
+            idle_seconds: 75,
+            send_seconds: 60,
+            requests_per_connection: 0,
+            connections: 0,
+            connections_per_address: 0,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -11,16 +11,22 @@ use futures_channel::mpsc::{UnboundedSender, unbounded};
 use crate::config::{GenerationSpec, Settings};
 use crate::error::EngineError;
 use crate::generation::{Generation, Summary, duplicate};
+use crate::listen::Admission;
 use crate::observe::{Counters, Snapshot};
+use crate::site::Naming;
 use crate::worker::{self, Command, Rules, Setup};
 
 /// Stack of a loop's thread. Tasks live on the heap; `BoringSSL`'s handshakes need the most.
 const LOOP_STACK_BYTES: usize = 1 << 20;
 
+/// Largest step of a body: what a large buffer of a connection holds.
+const CHUNK_BYTES_MAX: usize = 128 << 10;
+
 pub(crate) struct Engine {
     loops: Vec<Loop>,
     state: Mutex<State>,
     running: Arc<Running>,
+    naming: Naming,
 }
 
 struct Loop {
@@ -48,28 +54,23 @@ impl Engine {
                 "threads must be greater than zero".to_owned(),
             ));
         }
-        let (generation, summary) = Generation::build(&settings.generation)?;
+        let rules = Arc::new(rules_of(settings));
+        let (generation, summary) = Generation::build(&settings.generation, &rules.naming)?;
         let id = generation.id;
         let generation = Arc::new(generation);
-        let rules = Arc::new(Rules {
-            index: settings.index.as_bytes().into(),
-            try_html: settings.try_html,
-            probe_path: settings
-                .probe_path
-                .as_ref()
-                .map(|path| path.as_bytes().into()),
-            chunk_size: settings.chunk_size.max(1024),
-        });
         let retired = spawn_reaper()?;
         let (started, starts) = mpsc::sync_channel(settings.threads);
         let running = Arc::new(Running {
             count: Mutex::new(0),
             changed: Condvar::new(),
         });
+        let naming = rules.naming.clone();
+        let state = Mutex::new(State { generation: id });
         let mut engine = Self {
             loops: Vec::new(),
-            state: Mutex::new(State { generation: id }),
+            state,
             running,
+            naming,
         };
         for number in 0..settings.threads {
             let shared = Shared {
@@ -147,7 +148,7 @@ impl Engine {
     /// `Refused`, naming the bad file; the old generation goes on serving then.
     pub(crate) fn reload(&self, spec: &GenerationSpec) -> Result<Summary, EngineError> {
         let mut state = lock(&self.state);
-        let (generation, summary) = Generation::build(spec)?;
+        let (generation, summary) = Generation::build(spec, &self.naming)?;
         let id = generation.id;
         let generation = Arc::new(generation);
         let (done, swapped) = mpsc::sync_channel(self.loops.len());
@@ -218,6 +219,24 @@ impl Engine {
         for event_loop in &self.loops {
             let _ = event_loop.commands.unbounded_send(command());
         }
+    }
+}
+
+fn rules_of(settings: &Settings) -> Rules {
+    Rules {
+        naming: Naming {
+            index: settings.index.as_str().into(),
+            try_html: settings.try_html,
+        },
+        probe_path: settings
+            .probe_path
+            .as_ref()
+            .map(|path| path.as_bytes().into()),
+        chunk_size: settings.chunk_size.clamp(1 << 10, CHUNK_BYTES_MAX),
+        hostnames: settings.hostnames.clone(),
+        redirect_https_port: settings.redirect_https_port,
+        limits: settings.limits.clone(),
+        admission: Admission::new(&settings.limits),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::config::GenerationSpec;
 use crate::error::EngineError;
 use crate::reply::BodyCache;
-use crate::site::Site;
+use crate::site::{Naming, Site};
 use crate::tls;
 
 pub(crate) struct Generation {
@@ -35,10 +35,13 @@ pub(crate) struct Summary {
 impl Generation {
     /// # Errors
     /// `Refused`, naming the file that is bad.
-    pub(crate) fn build(spec: &GenerationSpec) -> Result<(Self, Summary), EngineError> {
+    pub(crate) fn build(
+        spec: &GenerationSpec,
+        naming: &Naming,
+    ) -> Result<(Self, Summary), EngineError> {
         let file = duplicate(spec.site.fd)?;
         let tls = spec.tls.as_ref().map(tls::build).transpose()?;
-        let (site, warnings) = Site::open(file, &spec.site.path)?;
+        let (site, warnings) = Site::open(file, &spec.site.path, naming)?;
         let summary = Summary {
             members: site.index.len(),
             bytes: site.bytes,

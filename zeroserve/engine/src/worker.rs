@@ -12,13 +12,14 @@ use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures_util::StreamExt as _;
 
 use crate::clock::Clock;
-use crate::config::{LogFormat, Scheme};
+use crate::config::{Limits, LogFormat, Scheme};
 use crate::conn::{Buffers, Lifetimes};
 use crate::error::EngineError;
 use crate::generation::{Generation, LoopGeneration};
-use crate::listen;
+use crate::listen::{self, Admission};
 use crate::observe::{AccessLog, Counters};
 use crate::ring::{self, ListenSocket};
+use crate::site::Naming;
 
 /// How often deadlines are looked at; also their precision.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -51,10 +52,13 @@ pub(crate) struct Setup {
 
 /// What holds for every request of every generation.
 pub(crate) struct Rules {
-    pub(crate) index: Box<[u8]>,
-    pub(crate) try_html: bool,
+    pub(crate) naming: Naming,
     pub(crate) probe_path: Option<Box<[u8]>>,
     pub(crate) chunk_size: usize,
+    pub(crate) hostnames: Option<Vec<String>>,
+    pub(crate) redirect_https_port: Option<u16>,
+    pub(crate) limits: Limits,
+    pub(crate) admission: Admission,
 }
 
 /// The state that the connections of one loop share.

@@ -7,32 +7,23 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join;
+use zs_proto::error::PeerError;
 use zs_proto::h1::body::{BodyDrain, Drain};
-use zs_proto::h1::parse::parse_head;
+use zs_proto::h1::parse::{HeadProgress, parse_head};
 
 use super::lifetime::{Ended, Registered};
 use super::session::{Ingested, Session};
 use super::{Buffers, Link};
 use crate::clock::monotonic;
-use crate::config::Scheme;
+use crate::config::{Limits, Scheme};
 use crate::generation::LoopGeneration;
 use crate::observe::{Line, Requester};
 use crate::reply::{Body, CACHED_BODY_BYTES_MAX, Reply};
-use crate::request::{self, Exchange};
+use crate::request::{self, Exchange, Origin};
 use crate::ring;
 use crate::tls;
 use crate::worker::Worker;
 
-/// A handshake that takes longer is a stuck or hostile peer.
-const HANDSHAKE_SECONDS: u64 = 10;
-/// From a request's first byte to the end of its head: what nginx users know as a slow-loris guard.
-const HEAD_SECONDS: u64 = 10;
-/// Between requests; nginx's `keepalive_timeout` default.
-const IDLE_SECONDS: u64 = 75;
-/// For one send of at most a step of a body: slower peers than about 2 KB/s are cut.
-const SEND_SECONDS: u64 = 60;
-/// For the rest of a request's body that nobody wants.
-const BODY_SECONDS: u64 = 30;
 /// For the peer to read our last answer and close, before we do.
 const LINGER_SECONDS: u64 = 3;
 /// Read and thrown away while lingering.
@@ -76,13 +67,13 @@ enum Waiting {
 }
 
 impl Waiting {
-    const fn seconds(self) -> u64 {
+    const fn seconds(self, limits: &Limits) -> u64 {
         match self {
-            Self::Handshake => HANDSHAKE_SECONDS,
-            Self::Idle => IDLE_SECONDS,
-            Self::Head => HEAD_SECONDS,
-            Self::Body => BODY_SECONDS,
-            Self::Nothing => SEND_SECONDS,
+            Self::Handshake => limits.handshake_seconds,
+            Self::Idle => limits.idle_seconds,
+            Self::Head => limits.head_seconds,
+            Self::Body => limits.body_seconds,
+            Self::Nothing => limits.send_seconds,
         }
     }
 }
@@ -121,14 +112,20 @@ struct Connection<L: Link> {
     /// Request bytes, opened and not answered yet, from `consumed` on.
     input: Vec<u8>,
     consumed: usize,
+    /// How far an unfinished head was searched for its end.
+    unfinished: Option<HeadProgress>,
     /// The rest of a request body that is being thrown away.
     unwanted_body: Option<BodyDrain>,
     waiting: Waiting,
+    origin: Origin,
+    requests: u64,
 }
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, scheme: Scheme) {
-    let place = worker.lifetimes.register(HANDSHAKE_SECONDS);
+    let place = worker
+        .lifetimes
+        .register(worker.rules.limits.handshake_seconds);
     worker.counters.connections.add(1);
     worker.counters.connections_open.add(1);
     if let Some((session, waiting)) = open_session(&worker, scheme) {
@@ -140,8 +137,11 @@ pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, sche
             peer,
             input: Vec::new(),
             consumed: 0,
+            unfinished: None,
             unwanted_body: None,
             waiting,
+            origin: Origin { scheme, sni: None },
+            requests: 0,
         };
         let Err(end) = connection.run().await;
         connection.finish(end).await;
@@ -195,6 +195,7 @@ impl<L: Link> Connection<L> {
             Ingested::PeerClosed => Ok(true),
             Ingested::Established => {
                 self.worker.counters.tls_handshakes.add(1);
+                self.origin.sni = self.session.server_name();
                 self.waiting = Waiting::Nothing;
                 Ok(false)
             }
@@ -227,14 +228,23 @@ impl<L: Link> Connection<L> {
         let lifetime = &self.place.lifetime;
         if waiting != self.waiting || waiting == Waiting::Handshake {
             if self.waiting != waiting {
-                lifetime.extend(waiting.seconds());
+                lifetime.extend(waiting.seconds(&self.worker.rules.limits));
             }
             self.waiting = waiting;
         }
         lifetime.set_idle(idle);
-        let chunk = lifetime.guard(self.link.recv()).await??;
+        let received = lifetime.guard(self.link.recv()).await;
         lifetime.set_idle(false);
-        Ok(chunk)
+        match received {
+            Ok(chunk) => Ok(chunk?),
+            Err(Ended::DeadlinePassed) if waiting == Waiting::Head => {
+                self.place.lifetime.revive(LINGER_SECONDS);
+                let exchange = request::refuse(&self.worker, PeerError::HeadTimeout);
+                self.exchange(exchange).await?;
+                Err(End::Goodbye)
+            }
+            Err(ended) => Err(ended.into()),
+        }
     }
 
     /// Answers every complete request that has arrived.
@@ -259,19 +269,30 @@ impl<L: Link> Connection<L> {
                 self.compact();
                 return Ok(());
             }
+            if let Some(progress) = &mut self.unfinished
+                && !progress.handle_bytes(bytes)
+            {
+                return Ok(());
+            }
             let exchange = match parse_head(bytes) {
                 Ok(None) => {
+                    self.unfinished.get_or_insert_default().handle_bytes(bytes);
                     self.compact();
                     return Ok(());
                 }
                 Ok(Some((head, length))) => {
                     let generation = self.worker.generation();
-                    let exchange = request::answer(&self.worker, generation, &head);
+                    self.requests += 1;
+                    let share = self.worker.rules.limits.requests_per_connection;
+                    let last = share != 0 && self.requests >= share;
+                    let exchange =
+                        request::answer(&self.worker, generation, &head, &self.origin, last);
                     self.consumed += length;
                     exchange
                 }
                 Err(error) => request::refuse(&self.worker, error),
             };
+            self.unfinished = None;
             self.waiting = Waiting::Nothing;
             self.exchange(exchange).await?;
             if self.session.output().len() >= OUTPUT_HIGH_WATER {
@@ -322,17 +343,50 @@ impl<L: Link> Connection<L> {
     }
 
     async fn send_reply(&mut self, generation: &LoopGeneration, reply: Reply) -> Result<(), End> {
-        let Body::Member {
-            member,
-            start,
-            length,
-        } = reply.body
-        else {
-            self.make_room(reply.head.len());
-            self.seal(&reply.head)?;
-            self.worker.buffers.give(reply.head);
-            return Ok(());
-        };
+        match reply.body {
+            Body::Inline => self.seal_inline(reply.head),
+            Body::Member {
+                member,
+                start,
+                length,
+            } => {
+                self.send_member(generation, reply.head, member, start, length)
+                    .await
+            }
+            Body::Parts {
+                member,
+                parts,
+                closing,
+            } => {
+                let mut head = reply.head;
+                for part in parts {
+                    head.extend_from_slice(&part.head);
+                    self.send_member(generation, head, member, part.start, part.length)
+                        .await?;
+                    self.flush().await?;
+                    head = self.worker.buffers.take(0);
+                }
+                head.extend_from_slice(&closing);
+                self.seal_inline(head)
+            }
+        }
+    }
+
+    fn seal_inline(&mut self, bytes: Vec<u8>) -> Result<(), End> {
+        self.make_room(bytes.len());
+        self.seal(&bytes)?;
+        self.worker.buffers.give(bytes);
+        Ok(())
+    }
+
+    async fn send_member(
+        &mut self,
+        generation: &LoopGeneration,
+        head: Vec<u8>,
+        member: u32,
+        start: u64,
+        length: u64,
+    ) -> Result<(), End> {
         let entry = generation.site.index.entry(member);
         let (offset, size) = (entry.offset, entry.size);
         let mut body = generation.bodies.body(member);
@@ -344,12 +398,9 @@ impl<L: Link> Connection<L> {
                 let start = usize::try_from(start).map_err(|_| End::Abort)?;
                 let length = usize::try_from(length).map_err(|_| End::Abort)?;
                 let bytes = body.get(start..start + length).ok_or(End::Abort)?;
-                self.seal_with_head(reply.head, bytes)
+                self.seal_with_head(head, bytes)
             }
-            None => {
-                self.stream(generation, reply.head, offset + start, length)
-                    .await
-            }
+            None => self.stream(generation, head, offset + start, length).await,
         }
     }
 
@@ -459,7 +510,7 @@ impl<L: Link> Connection<L> {
         }
         let lifetime = &self.place.lifetime;
         if self.waiting != Waiting::Handshake {
-            lifetime.extend(SEND_SECONDS);
+            lifetime.extend(self.worker.rules.limits.send_seconds);
             self.waiting = Waiting::Nothing;
         }
         let output = lifetime.guard(send_all(&self.link, output)).await??;

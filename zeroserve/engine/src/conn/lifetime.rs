@@ -31,6 +31,12 @@ impl Lifetime {
         self.deadline.set(monotonic_seconds() + seconds);
     }
 
+    /// Lets a connection whose deadline has passed say so to its peer.
+    pub(crate) fn revive(&self, seconds: u64) {
+        self.ended.set(None);
+        self.extend(seconds);
+    }
+
     pub(crate) fn set_idle(&self, idle: bool) {
         self.idle.set(idle);
     }

@@ -47,6 +47,14 @@ impl<C: Deref<Target = [u8]>> Session<C> {
         }
     }
 
+    /// The name that the client opened the connection for, in lower case.
+    pub(super) fn server_name(&self) -> Option<Box<str>> {
+        match self {
+            Self::Plain { .. } => None,
+            Self::Tls(session) => session.server_name(),
+        }
+    }
+
     pub(super) const fn scheme(&self) -> &'static str {
         match self {
             Self::Plain { .. } => "http",

@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::generation::Generation;
 use crate::ring;
+use crate::site::Naming;
 
 /// The opaque handle.
 pub struct ZsEngine(Engine);
@@ -40,7 +41,7 @@ pub unsafe extern "C" fn zs_generation_check(
     guard(error, || {
         // SAFETY: the caller's promise.
         let spec: GenerationSpec = unsafe { input(spec, len) }?;
-        let (_, summary) = Generation::build(&spec)?;
+        let (_, summary) = Generation::build(&spec, &Naming::default())?;
         json_out(out, &summary)
     })
 }

@@ -26,6 +26,7 @@ impl Counter {
 pub(crate) struct Counters {
     pub(crate) connections_open: Counter,
     pub(crate) connections: Counter,
+    pub(crate) connections_refused: Counter,
     pub(crate) accept_errors: Counter,
     pub(crate) tls_handshakes: Counter,
     pub(crate) tls_failures: Counter,
@@ -51,6 +52,7 @@ pub(crate) struct Snapshot {
     threads: usize,
     connections_open: u64,
     connections: u64,
+    connections_refused: u64,
     accept_errors: u64,
     tls_handshakes: u64,
     tls_failures: u64,
@@ -80,6 +82,7 @@ impl Snapshot {
         let [one, two, three, four, five] = c.responses.each_ref().map(Counter::value);
         self.connections_open += c.connections_open.value();
         self.connections += c.connections.value();
+        self.connections_refused += c.connections_refused.value();
         self.accept_errors += c.accept_errors.value();
         self.tls_handshakes += c.tls_handshakes.value();
         self.tls_failures += c.tls_failures.value();

@@ -8,5 +8,5 @@ mod text;
 
 pub(crate) use body_cache::{BODY_BYTES_MAX as CACHED_BODY_BYTES_MAX, BodyCache};
 pub(crate) use plan::{Body, ConnectionField, Opening, Reply};
-pub(crate) use static_file::{not_found, static_file};
+pub(crate) use static_file::{not_found, page, static_file};
 pub(crate) use text::{method_not_allowed, options, probe, redirect, refusal};

@@ -15,6 +15,20 @@ pub(crate) enum Body {
         start: u64,
         length: u64,
     },
+    /// Several ranges of a member, each behind a head of its own, and closing bytes.
+    Parts {
+        member: u32,
+        parts: Box<[Part]>,
+        closing: Box<[u8]>,
+    },
+}
+
+/// One part of `multipart/byteranges`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) head: Box<[u8]>,
+    pub(crate) start: u64,
+    pub(crate) length: u64,
 }
 
 #[derive(Debug)]
@@ -25,6 +39,18 @@ pub(crate) struct Reply {
     pub(crate) body: Body,
     /// Bytes of the body, for the log.
     pub(crate) body_bytes: u64,
+}
+
+impl Reply {
+    /// A head alone.
+    pub(crate) const fn bare(status: u16, head: Vec<u8>) -> Self {
+        Self {
+            status,
+            head,
+            body: Body::Inline,
+            body_bytes: 0,
+        }
+    }
 }
 
 /// What `Connection` says, where it has to say something.

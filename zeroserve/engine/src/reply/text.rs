@@ -31,14 +31,14 @@ pub(crate) fn method_not_allowed(out: Vec<u8>, opening: Opening, method: Method<
     with_field(out, opening, method, 405, Some(("Allow", ALLOWED)))
 }
 
-/// 308 keeps the method, as the missing slash is no reason to change it.
 pub(crate) fn redirect(
     out: Vec<u8>,
     opening: Opening,
     method: Method<'_>,
+    status: u16,
     location: &[u8],
 ) -> Reply {
-    with_field(out, opening, method, 308, Some(("Location", location)))
+    with_field(out, opening, method, status, Some(("Location", location)))
 }
 
 /// `OPTIONS *` asks about the server as a whole (RFC 9110 section 9.3.7).

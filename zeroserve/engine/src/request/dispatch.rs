@@ -1,21 +1,27 @@
-//! Who answers: the probe, the site's files, or nobody. One look at the method and the path, one
-//! lookup in the index.
+//! Who answers: the probe, a redirect, the site's files, or nobody. One look at host, method and
+//! path, one lookup in the index.
 
 use zs_proto::error::PeerError;
 use zs_proto::message::{Method, RequestHead, TargetForm};
-use zs_proto::path;
+use zs_proto::path::{self, CleanPath};
 
+use super::Origin;
+use crate::config::Scheme;
 use crate::generation::LoopGeneration;
 use crate::reply::{self, Opening, Reply};
-use crate::site::Found;
-use crate::worker::Worker;
+use crate::site::{Found, Redirected, Root, Site, host_name};
+use crate::worker::{Rules, Worker};
+
+/// A missing slash, or plain HTTP where HTTPS is wanted, is no reason to change the method.
+const PERMANENT_REDIRECT: u16 = 308;
 
 /// # Errors
-/// The peer's fault, when the path can't be read in one way only.
+/// The peer's fault: a path that can't be read in one way only, a host that isn't served here.
 pub(super) fn dispatch(
     worker: &Worker,
     generation: &LoopGeneration,
     head: &RequestHead<'_>,
+    origin: &Origin,
     opening: Opening,
 ) -> Result<Reply, PeerError> {
     let out = worker.buffers.take(0);
@@ -24,32 +30,152 @@ pub(super) fn dispatch(
         TargetForm::Authority => return Ok(reply::method_not_allowed(out, opening, head.method)),
         TargetForm::Origin | TargetForm::Absolute => {}
     }
-    let rules = &worker.rules;
+    let rules = &*worker.rules;
     if rules.probe_path.as_deref() == Some(head.path) && head.method.is_read() {
         return Ok(reply::probe(out, opening, head.method, &generation.probe));
     }
+    check_host(rules, head, origin)?;
     let site = &generation.site;
+    let root = site.root(head.host).ok_or(PeerError::Misdirected)?;
     let mut scratch = worker.scratch.borrow_mut();
     let (cleaned, joined) = &mut *scratch;
     let path = path::clean(head.path, cleaned)?;
-    match site.lookup(&path, rules, joined) {
-        Found::Member(_) | Found::Folder if !head.method.is_read() => {
-            Ok(reply::method_not_allowed(out, opening, head.method))
-        }
-        Found::Member(member) => Ok(reply::static_file(out, opening, head, site, member)),
-        Found::Folder => {
-            let mut location = Vec::with_capacity(head.path.len() + 64);
-            path.write_url(&mut location);
-            location.push(b'/');
-            if let Some(query) = head.query {
-                location.push(b'?');
-                location.extend_from_slice(query);
+    let answer = Answer {
+        out,
+        opening,
+        head,
+        site,
+        root,
+    };
+    if let (Scheme::Http, Some(port)) = (origin.scheme, rules.redirect_https_port) {
+        return Ok(answer.over_https(&path, port));
+    }
+    // The cleaned path is UTF-8: `clean` has seen to it.
+    let text = std::str::from_utf8(path.path).map_err(|_| PeerError::BadPath)?;
+    if !path.is_internal()
+        && let Some(redirected) = root.rules.forced(text, head.query)
+    {
+        return Ok(answer.redirected(&redirected, rules, joined));
+    }
+    Ok(match site.lookup(root, &path, &rules.naming, joined) {
+        Found::Member(_) | Found::Folder if !head.method.is_read() => answer.not_allowed(),
+        Found::Member(member) => answer.file(member),
+        Found::Folder => answer.with_slash(&path),
+        Found::Missing => match root.rules.for_missing(text, head.query) {
+            Some(redirected) if !path.is_internal() => {
+                answer.redirected(&redirected, rules, joined)
             }
-            Ok(reply::redirect(out, opening, head.method, &location))
+            _ if head.method == Method::Options => answer.not_allowed(),
+            _ => answer.not_found(),
+        },
+    })
+}
+
+/// 421 for hosts that the operator has not listed, and for a `Host` other than the name that the TLS
+/// connection was opened for.
+fn check_host(rules: &Rules, head: &RequestHead<'_>, origin: &Origin) -> Result<(), PeerError> {
+    if rules.hostnames.is_none() && origin.sni.is_none() {
+        return Ok(());
+    }
+    let name = host_name(head.host.unwrap_or_default());
+    let listed = rules.hostnames.as_ref().is_none_or(|names| {
+        names
+            .iter()
+            .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+    });
+    let same = origin
+        .sni
+        .as_ref()
+        .is_none_or(|sni| sni.as_bytes().eq_ignore_ascii_case(name));
+    if listed && same {
+        Ok(())
+    } else {
+        Err(PeerError::Misdirected)
+    }
+}
+
+struct Answer<'a> {
+    out: Vec<u8>,
+    opening: Opening,
+    head: &'a RequestHead<'a>,
+    site: &'a Site,
+    root: &'a Root,
+}
+
+impl Answer<'_> {
+    fn not_allowed(self) -> Reply {
+        reply::method_not_allowed(self.out, self.opening, self.head.method)
+    }
+
+    fn file(self, member: u32) -> Reply {
+        reply::static_file(self.out, self.opening, self.head, self.site, member)
+    }
+
+    fn not_found(self) -> Reply {
+        reply::not_found(
+            self.out,
+            self.opening,
+            self.head.method,
+            self.site,
+            self.root,
+        )
+    }
+
+    fn with_slash(self, path: &CleanPath<'_>) -> Reply {
+        let mut location = Vec::with_capacity(self.head.target.len() + 64);
+        path.write_url(&mut location);
+        location.push(b'/');
+        self.push_query(&mut location);
+        self.redirect(PERMANENT_REDIRECT, &location)
+    }
+
+    fn over_https(self, path: &CleanPath<'_>, port: u16) -> Reply {
+        let mut location = b"https://".to_vec();
+        location.extend_from_slice(host_name(self.head.host.unwrap_or(b"localhost")));
+        if port != 443 {
+            location.extend_from_slice(format!(":{port}").as_bytes());
         }
-        Found::Missing if head.method == Method::Options => {
-            Ok(reply::method_not_allowed(out, opening, head.method))
+        path.write_url(&mut location);
+        if path.trailing_slash && !path.path.is_empty() {
+            location.push(b'/');
         }
-        Found::Missing => Ok(reply::not_found(out, opening, head.method, site)),
+        self.push_query(&mut location);
+        self.redirect(PERMANENT_REDIRECT, &location)
+    }
+
+    /// A rule of the site's author: another URL, or another file under this one.
+    fn redirected(self, found: &Redirected, rules: &Rules, joined: &mut Vec<u8>) -> Reply {
+        if !matches!(found.status, 200 | 404) {
+            return self.redirect(found.status, &found.location);
+        }
+        if !self.head.method.is_read() {
+            return self.not_allowed();
+        }
+        match self
+            .site
+            .rewritten(self.root, &found.location, &rules.naming, joined)
+        {
+            Some(member) if found.status == 200 => self.file(member),
+            Some(member) => reply::page(
+                self.out,
+                self.opening,
+                self.head.method,
+                self.site,
+                member,
+                404,
+            ),
+            None => self.not_found(),
+        }
+    }
+
+    fn push_query(&self, location: &mut Vec<u8>) {
+        if let Some(query) = self.head.query {
+            location.push(b'?');
+            location.extend_from_slice(query);
+        }
+    }
+
+    fn redirect(self, status: u16, location: &[u8]) -> Reply {
+        reply::redirect(self.out, self.opening, self.head.method, status, location)
     }
 }

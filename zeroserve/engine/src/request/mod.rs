@@ -11,6 +11,7 @@ use zs_proto::h1::body::BodyDrain;
 use zs_proto::message::{BodyFraming, RequestHead, Version};
 
 use crate::clock::monotonic;
+use crate::config::Scheme;
 use crate::generation::LoopGeneration;
 use crate::observe::Requester;
 use crate::reply::{self, ConnectionField, Opening, Reply};
@@ -19,6 +20,13 @@ use crate::worker::Worker;
 /// A body that nobody wants is read away up to here, so that the connection can go on; beyond it,
 /// closing is cheaper for both sides.
 const UNWANTED_BODY_BYTES_MAX: u64 = 1 << 20;
+
+/// What is known of a request before its first byte: how its connection came about.
+pub(crate) struct Origin {
+    pub(crate) scheme: Scheme,
+    /// The name that the TLS connection was opened for.
+    pub(crate) sni: Option<Box<str>>,
+}
 
 /// One request's answer, and what happens to the connection then.
 pub(crate) struct Exchange {
@@ -31,15 +39,18 @@ pub(crate) struct Exchange {
     pub(crate) started: Duration,
 }
 
-/// Answers `head` from `generation`.
+/// Answers `head` from `generation`; `last` when the connection has had its share of requests.
 pub(crate) fn answer(
     worker: &Worker,
     generation: Rc<LoopGeneration>,
     head: &RequestHead<'_>,
+    origin: &Origin,
+    last: bool,
 ) -> Exchange {
     let too_long =
         matches!(head.body, BodyFraming::Length(bytes) if bytes > UNWANTED_BODY_BYTES_MAX);
-    let keep_alive = head.keep_alive && !worker.draining() && !too_long && !head.expect_continue;
+    let keep_alive =
+        head.keep_alive && !last && !worker.draining() && !too_long && !head.expect_continue;
     let connection = match (keep_alive, head.version) {
         (false, _) => ConnectionField::Close,
         (true, Version::Http10) => ConnectionField::KeepAlive,
@@ -49,7 +60,7 @@ pub(crate) fn answer(
         date: worker.clock.date(),
         connection,
     };
-    let (reply, keep_alive) = match dispatch::dispatch(worker, &generation, head, opening) {
+    let (reply, keep_alive) = match dispatch::dispatch(worker, &generation, head, origin, opening) {
         Ok(reply) => (reply, keep_alive),
         Err(error) => (refusal(worker, error), false),
     };

@@ -6,6 +6,7 @@ use std::hash::BuildHasher as _;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use zs_proto::accept_encoding::{Coding, StoredCodings};
 
 /// Hex digits of an entity tag: half a SHA-256.
 pub(crate) const ETAG_DIGITS: usize = 32;
@@ -20,11 +21,33 @@ pub(crate) struct Entry {
     /// From the content's SHA-256: same bytes, same tag, on every server and after every reload.
     pub(crate) etag: [u8; ETAG_DIGITS],
     name_start: u32,
+    /// Row of the table of variants, or `NO_VARIANTS`.
+    variants: u32,
     name_length: u16,
     content_type: u16,
+    /// Number of the block of further header lines; 0 is the empty one.
+    headers: u16,
+    /// Bits of the member index: which coded forms the packer made.
+    encodings: u8,
 }
 
+const NO_VARIANTS: u32 = u32::MAX;
+
+/// Coded forms of one member: brotli, zstd, gzip, where there are such.
+type Variants = [Option<u32>; 3];
+
+/// Bits of `encodings` and the endings of the members that hold those forms.
+const CODED_FORMS: [(u8, &[u8]); 3] = [(1, b".br"), (2, b".zst"), (4, b".gz")];
+
 impl Entry {
+    /// The codings that a member can be sent in.
+    pub(crate) fn codings(&self) -> StoredCodings {
+        if self.variants == NO_VARIANTS {
+            return StoredCodings::NONE;
+        }
+        StoredCodings::from_bits(self.encodings)
+    }
+
     /// Unix seconds; `None` when the tarball has no meaningful time, as packed ones don't.
     pub(crate) fn last_modified(&self) -> Option<u64> {
         u64::try_from(self.mtime)
@@ -38,6 +61,8 @@ pub(crate) struct Index {
     entries: Box<[Entry]>,
     table: HashTable<u32>,
     types: Box<[Box<str>]>,
+    variants: Vec<Variants>,
+    header_blocks: Vec<Box<str>>,
 }
 
 impl Index {
@@ -57,6 +82,81 @@ impl Index {
         self.table
             .find(hash(name), |&member| self.name(self.entry(member)) == name)
             .copied()
+    }
+
+    /// Further header lines for a member, each with its CRLF.
+    pub(crate) fn header_block(&self, entry: &Entry) -> &[u8] {
+        self.header_blocks[usize::from(entry.headers)].as_bytes()
+    }
+
+    /// The member that holds `entry` coded so.
+    pub(crate) fn variant(&self, entry: &Entry, coding: Coding) -> Option<u32> {
+        let row = self.variants.get(entry.variants as usize)?;
+        match coding {
+            Coding::Identity => None,
+            Coding::Brotli => row[0],
+            Coding::Zstd => row[1],
+            Coding::Gzip => row[2],
+        }
+    }
+
+    /// Gives every member below `prefix` the header lines that `block` makes for the rest of its name.
+    ///
+    /// # Errors
+    /// More different blocks than can be numbered.
+    pub(super) fn attach_headers(
+        &mut self,
+        prefix: &str,
+        block: impl Fn(&str) -> String,
+    ) -> Result<(), String> {
+        let mut numbers: HashMap<String, u16> = HashMap::from([(String::new(), 0)]);
+        for member in 0..self.entries.len() {
+            let name = std::str::from_utf8(self.name(&self.entries[member])).unwrap_or_default();
+            let Some(name) = name.strip_prefix(prefix) else {
+                continue;
+            };
+            let lines = block(name);
+            let number = if let Some(&number) = numbers.get(&lines) {
+                number
+            } else {
+                let number = u16::try_from(self.header_blocks.len())
+                    .map_err(|_| "more than 65,535 different sets of headers".to_owned())?;
+                self.header_blocks.push(lines.clone().into());
+                numbers.insert(lines, number);
+                number
+            };
+            self.entries[member].headers = number;
+        }
+        Ok(())
+    }
+
+    /// Finds the coded forms that the packer made.
+    fn link_variants(&mut self) {
+        let mut name = Vec::new();
+        for member in 0..self.entries.len() {
+            let entry = &self.entries[member];
+            if entry.encodings == 0 {
+                continue;
+            }
+            let mut row = Variants::default();
+            for (slot, (bit, ending)) in row.iter_mut().zip(CODED_FORMS) {
+                if entry.encodings & bit != 0 {
+                    name.clear();
+                    name.extend_from_slice(self.name(entry));
+                    name.extend_from_slice(ending);
+                    *slot = self.member(&name);
+                }
+            }
+            let bits = row
+                .iter()
+                .zip(CODED_FORMS)
+                .filter(|(slot, _)| slot.is_some());
+            let encodings = bits.fold(0, |bits, (_, (bit, _))| bits | bit);
+            let number = u32::try_from(self.variants.len()).unwrap_or(NO_VARIANTS);
+            self.variants.push(row);
+            let entry = &mut self.entries[member];
+            (entry.variants, entry.encodings) = (number, encodings);
+        }
     }
 
     fn name(&self, entry: &Entry) -> &[u8] {
@@ -79,6 +179,7 @@ pub(crate) struct Member<'a> {
     pub(crate) mtime: i64,
     pub(crate) sha256: [u8; 32],
     pub(crate) content_type: &'a str,
+    pub(crate) encodings: u8,
 }
 
 /// Gathers members; the last of a name wins.
@@ -124,8 +225,11 @@ impl Builder {
             mtime: member.mtime,
             etag: hex_half(&member.sha256),
             name_start,
+            variants: NO_VARIANTS,
             name_length,
             content_type,
+            headers: 0,
+            encodings: member.encodings,
         });
         true
     }
@@ -136,6 +240,8 @@ impl Builder {
             entries: self.entries.into_boxed_slice(),
             table: HashTable::new(),
             types: self.types.into_boxed_slice(),
+            variants: Vec::new(),
+            header_blocks: vec![Box::default()],
         };
         let mut table = HashTable::with_capacity(index.len());
         for member in 0..u32::try_from(index.len()).unwrap_or(u32::MAX) {
@@ -151,6 +257,7 @@ impl Builder {
             }
         }
         index.table = table;
+        index.link_variants();
         index
     }
 }
@@ -183,6 +290,7 @@ mod tests {
             mtime: 0,
             sha256: [0xab; 32],
             content_type: "text/css",
+            encodings: 0,
         }
     }
 
@@ -198,6 +306,46 @@ mod tests {
         assert_eq!(&found.etag, b"abababababababababababababababab");
         assert_eq!(index.content_type(found), b"text/css");
         assert!(index.member(b"a/b").is_none());
+    }
+
+    #[test]
+    fn coded_forms_are_linked_where_the_packer_made_them() {
+        let mut builder = Builder::with_capacity(3);
+        builder.add(&Member {
+            encodings: 0b101,
+            ..member("a.js", 0)
+        });
+        builder.add(&member("a.js.br", 512));
+        builder.add(&member("b.js.br", 512));
+        builder.add(&member("b.js", 1024));
+        let index = builder.finish();
+        let (a, b) = (
+            index.member(b"a.js").unwrap(),
+            index.member(b"b.js").unwrap(),
+        );
+        let (a, b) = (index.entry(a), index.entry(b));
+        assert_eq!(index.variant(a, Coding::Brotli), index.member(b"a.js.br"));
+        assert_eq!(
+            index.variant(a, Coding::Gzip),
+            None,
+            "it said gzip, and there is none"
+        );
+        assert_eq!(a.codings(), StoredCodings::from_bits(1));
+        assert!(
+            b.codings().is_none(),
+            "a file of that name is not a form of this one"
+        );
+    }
+
+    #[test]
+    fn header_blocks_are_shared() {
+        let mut builder = Builder::with_capacity(2);
+        builder.add(&member("a.js", 0));
+        builder.add(&member("b.js", 0));
+        let mut index = builder.finish();
+        index.attach_headers("", |_| "X: 1\r\n".to_owned()).unwrap();
+        assert_eq!(index.header_block(index.entry(0)), b"X: 1\r\n");
+        assert_eq!(index.header_blocks.len(), 2);
     }
 
     #[test]

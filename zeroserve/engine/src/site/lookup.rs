@@ -2,8 +2,7 @@
 
 use zs_proto::path::CleanPath;
 
-use super::Site;
-use crate::worker::Rules;
+use super::{Naming, Root, Site};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -18,50 +17,81 @@ impl Site {
     /// `.zeroserve/` is never found. `joined` is scratch space.
     pub(crate) fn lookup(
         &self,
+        root: &Root,
         path: &CleanPath<'_>,
-        rules: &Rules,
+        naming: &Naming,
         joined: &mut Vec<u8>,
     ) -> Found {
         if path.is_internal() {
             return Found::Missing;
         }
         if path.trailing_slash {
-            return self
-                .index_document(path, rules, joined)
-                .map_or(Found::Missing, Found::Member);
+            let document = self.index_document(root, path, naming, joined);
+            return document.map_or(Found::Missing, Found::Member);
         }
-        if let Some(member) = self.index.member(path.path) {
+        if let Some(member) = self.member(root, path.path, &[], joined) {
             return Found::Member(member);
         }
-        if self.index_document(path, rules, joined).is_some() {
+        if self.index_document(root, path, naming, joined).is_some() {
             return Found::Folder;
         }
-        if rules.try_html && !path.path.ends_with(b".html") {
-            join(joined, path.path, b".html");
-            if let Some(member) = self.index.member(joined) {
-                return Found::Member(member);
-            }
+        if naming.try_html
+            && !path.path.ends_with(b".html")
+            && let Some(member) = self.member(root, path.path, &[b".html"], joined)
+        {
+            return Found::Member(member);
         }
         Found::Missing
     }
 
-    fn index_document(
+    /// The member that a rewrite names: `path` as written by the site's author.
+    pub(crate) fn rewritten(
         &self,
-        path: &CleanPath<'_>,
-        rules: &Rules,
+        root: &Root,
+        path: &[u8],
+        naming: &Naming,
         joined: &mut Vec<u8>,
     ) -> Option<u32> {
-        if path.path.is_empty() {
-            return self.index.member(&rules.index);
+        let mut cleaned = Vec::new();
+        let clean = zs_proto::path::clean(path, &mut cleaned).ok()?;
+        match self.lookup(root, &clean, naming, joined) {
+            Found::Member(member) => Some(member),
+            Found::Folder => self.index_document(root, &clean, naming, joined),
+            Found::Missing => None,
         }
-        join(joined, path.path, b"/");
-        joined.extend_from_slice(&rules.index);
+    }
+
+    fn index_document(
+        &self,
+        root: &Root,
+        path: &CleanPath<'_>,
+        naming: &Naming,
+        joined: &mut Vec<u8>,
+    ) -> Option<u32> {
+        let index = naming.index.as_bytes();
+        if path.path.is_empty() {
+            self.member(root, index, &[], joined)
+        } else {
+            self.member(root, path.path, &[b"/", index], joined)
+        }
+    }
+
+    fn member(
+        &self,
+        root: &Root,
+        path: &[u8],
+        endings: &[&[u8]],
+        joined: &mut Vec<u8>,
+    ) -> Option<u32> {
+        if root.prefix.is_empty() && endings.is_empty() {
+            return self.index.member(path);
+        }
+        joined.clear();
+        joined.extend_from_slice(root.prefix.as_bytes());
+        joined.extend_from_slice(path);
+        for ending in endings {
+            joined.extend_from_slice(ending);
+        }
         self.index.member(joined)
     }
-}
-
-fn join(joined: &mut Vec<u8>, path: &[u8], suffix: &[u8]) {
-    joined.clear();
-    joined.extend_from_slice(path);
-    joined.extend_from_slice(suffix);
 }

@@ -1,16 +1,23 @@
 //! A tarball as a read-only map from path to byte range. Opened, checked and indexed off the event
 //! loops; looked up by them.
 
+mod hosts;
 mod index;
 mod lookup;
 mod mime;
 mod open;
+mod pattern;
+mod rules;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use hosts::Hosts;
+pub(crate) use hosts::host_name;
 pub(crate) use index::{Entry, Index};
 pub(crate) use lookup::Found;
+pub(crate) use rules::Redirected;
+use rules::Rules;
 
 pub(crate) struct Site {
     pub(crate) file: Arc<OwnedFd>,
@@ -21,5 +28,49 @@ pub(crate) struct Site {
     pub(crate) bytes: u64,
     /// Whether the tarball brought a member index, so that nothing had to be hashed.
     pub(crate) indexed: bool,
+    hosts: Option<Hosts>,
+    /// The one root at the top, or those that `hosts` names.
+    roots: Vec<Root>,
+}
+
+/// A folder of the tarball that is a site of its own; the top of the tarball, most often.
+#[derive(Default)]
+pub(crate) struct Root {
+    /// Empty, or a folder with its closing slash.
+    prefix: Box<str>,
+    pub(crate) rules: Rules,
     pub(crate) not_found_page: Option<u32>,
+}
+
+/// What paths mean, by the command line; the same for every generation.
+#[derive(Debug, Clone)]
+pub(crate) struct Naming {
+    /// Directory document.
+    pub(crate) index: Box<str>,
+    /// Whether `/a` may mean `a.html`.
+    pub(crate) try_html: bool,
+}
+
+impl Default for Naming {
+    fn default() -> Self {
+        Self {
+            index: "index.html".into(),
+            try_html: false,
+        }
+    }
+}
+
+impl Site {
+    /// The root that serves `host`; `None` when this tarball is not for it.
+    pub(crate) fn root(&self, host: Option<&[u8]>) -> Option<&Root> {
+        match &self.hosts {
+            None => self.roots.first(),
+            Some(hosts) => {
+                let folder = hosts.root(host)?;
+                self.roots
+                    .iter()
+                    .find(|root| root.prefix.strip_suffix('/') == Some(folder))
+            }
+        }
+    }
 }

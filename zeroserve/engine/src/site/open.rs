@@ -12,9 +12,11 @@ use boring::sha::Sha256;
 use zs_archive::members::{INDEX_PATH, MemberIndex};
 use zs_archive::tar::{EXTENDED_BYTES_MAX, Entry, Walker};
 
-use super::Site;
+use super::hosts::{HOSTS_PATH, Hosts};
 use super::index::{Builder, Index, Member, hex};
 use super::mime::Types;
+use super::rules::{RULES_PATH, Rules};
+use super::{Naming, Root, Site};
 use crate::error::EngineError;
 
 /// One read of headers. Small members lie many to a window; for large ones only a block is used.
@@ -22,6 +24,8 @@ const WINDOW_BYTES: usize = 256 << 10;
 const _: () = assert!(WINDOW_BYTES as u64 >= EXTENDED_BYTES_MAX);
 /// Read at a large stride: the next header is far away, so only a block is worth reading.
 const BLOCK_BYTES: usize = 512;
+/// Hosts and rules are read whole.
+const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 /// One step of hashing.
 const HASH_STEP_BYTES: usize = 256 << 10;
 /// How often a long hash says how far it is.
@@ -32,7 +36,11 @@ impl Site {
     ///
     /// # Errors
     /// `Refused`, naming `path` and, where there is one, the member.
-    pub(crate) fn open(file: OwnedFd, path: &str) -> Result<(Self, Vec<String>), EngineError> {
+    pub(crate) fn open(
+        file: OwnedFd,
+        path: &str,
+        naming: &Naming,
+    ) -> Result<(Self, Vec<String>), EngineError> {
         let file = File::from(file);
         let metadata = file.metadata().map_err(|e| refused(path, &e))?;
         if !metadata.is_file() {
@@ -47,7 +55,7 @@ impl Site {
         let source = Source { file: &file, path };
         let entries = source.walk(bytes)?;
         let mut warnings = Vec::new();
-        let (index, digest, indexed) = match entries.split_first() {
+        let (mut index, digest, indexed) = match entries.split_first() {
             Some((first, members)) if first.path == INDEX_PATH => {
                 let (index, digest) = source.adopt(first, members)?;
                 (index, digest, true)
@@ -57,7 +65,15 @@ impl Site {
                 (index, digest, false)
             }
         };
-        let not_found_page = index.member(b"404.html");
+        let hosts = source.document(&index, HOSTS_PATH, Hosts::parse)?;
+        let prefixes = hosts.as_ref().map_or_else(
+            || vec![String::new()],
+            |hosts| hosts.roots().map(|root| format!("{root}/")).collect(),
+        );
+        let mut roots = Vec::with_capacity(prefixes.len());
+        for prefix in prefixes {
+            roots.push(source.root(&mut index, prefix, naming)?);
+        }
         let file = Arc::new(OwnedFd::from(file));
         Ok((
             Self {
@@ -66,7 +82,8 @@ impl Site {
                 digest,
                 bytes,
                 indexed,
-                not_found_page,
+                hosts,
+                roots,
             },
             warnings,
         ))
@@ -115,6 +132,58 @@ impl Source<'_> {
         Ok(entries)
     }
 
+    /// One site of the tarball: its rules become header lines of its members.
+    fn root(
+        &self,
+        index: &mut Index,
+        prefix: String,
+        naming: &Naming,
+    ) -> Result<Root, EngineError> {
+        let rules = self
+            .document(index, &format!("{prefix}{RULES_PATH}"), Rules::parse)?
+            .unwrap_or_default();
+        if rules.has_headers() {
+            index
+                .attach_headers(&prefix, |name| {
+                    rules.header_block(&answers_at(name, naming))
+                })
+                .map_err(|e| refused(self.path, &e))?;
+        }
+        let not_found_page = index.member(format!("{prefix}404.html").as_bytes());
+        Ok(Root {
+            prefix: prefix.into(),
+            rules,
+            not_found_page,
+        })
+    }
+
+    /// A member that tells us how to serve the others, if there is one.
+    fn document<T>(
+        &self,
+        index: &Index,
+        name: &str,
+        parse: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<Option<T>, EngineError> {
+        let Some(member) = index.member(name.as_bytes()) else {
+            return Ok(None);
+        };
+        let entry = index.entry(member);
+        let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
+        if size > DOCUMENT_BYTES_MAX {
+            return Err(refused(
+                self.path,
+                &format!("`{name}` is larger than 16 MiB"),
+            ));
+        }
+        let mut bytes = vec![0; size];
+        self.file
+            .read_exact_at(&mut bytes, entry.offset)
+            .map_err(|e| refused(self.path, &format!("`{name}`: {e}")))?;
+        parse(&bytes)
+            .map(Some)
+            .map_err(|e| refused(self.path, &format!("`{name}`: {e}")))
+    }
+
     /// The index that the packer wrote, if the headers agree with every record.
     fn adopt(&self, first: &Entry, members: &[Entry]) -> Result<(Index, String), EngineError> {
         let mut bytes = vec![0; usize::try_from(first.size).map_err(|e| refused(self.path, &e))?];
@@ -143,6 +212,7 @@ impl Source<'_> {
                 mtime: record.mtime,
                 sha256: *record.sha256,
                 content_type: record.content_type,
+                encodings: record.encodings,
             });
             self.check_added(added)?;
         }
@@ -173,6 +243,7 @@ impl Source<'_> {
                 mtime: entry.mtime,
                 sha256,
                 content_type: types.of(&entry.path),
+                encodings: 0, // only the packer knows that a file is a coded form of another
             });
             self.check_added(added)?;
         }
@@ -248,6 +319,21 @@ impl Source<'_> {
             &"has more names or content types than the index can number",
         ))
     }
+}
+
+/// The paths that name a member: its own, and those that end without the directory document or
+/// without `.html`.
+fn answers_at<'a>(name: &'a str, naming: &Naming) -> Vec<&'a str> {
+    let mut paths = vec![name];
+    if let Some(folder) = name.strip_suffix(&*naming.index)
+        && (folder.is_empty() || folder.ends_with('/'))
+    {
+        paths.push(folder.trim_end_matches('/'));
+    }
+    if naming.try_html {
+        paths.extend(name.strip_suffix(".html"));
+    }
+    paths
 }
 
 /// Says how far hashing is, when it takes long enough for somebody to wonder.

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::ops::Deref;
 
 use boring::error::ErrorStack;
-use boring::ssl::{ErrorCode, SslStream};
+use boring::ssl::{ErrorCode, NameType, SslStream};
 
 use super::Context;
 
@@ -118,6 +118,16 @@ impl<C: Deref<Target = [u8]>> Session<C> {
             }
         }
         outcome
+    }
+
+    /// The name that the client asked for (RFC 6066 section 3).
+    pub(crate) fn server_name(&self) -> Option<Box<str>> {
+        let name = self.stream.ssl().servername(NameType::HOST_NAME)?;
+        Some(
+            name.trim_end_matches('.')
+                .to_ascii_lowercase()
+                .into_boxed_str(),
+        )
     }
 
     /// Seals `plaintext` as records of up to 16 KiB behind the waiting output.
