@@ -20,7 +20,7 @@ def prune(request: Prune) -> Steps[Pruned]:
     names = yield from store.names(paths)
     linked = yield from store.linked(paths, paths.current)
     kept = {state.prev, state.next, state.last_good, linked, *(yield from store.pins(paths))}
-    kept.update(names[len(names) - max(request.keep, 0) :])
+    kept.update(names[max(0, len(names) - request.keep) :])
     doomed = tuple(name for name in names if name not in kept)
     if request.dry_run or not doomed:
         return Pruned(doomed, 0)
