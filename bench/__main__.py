@@ -25,7 +25,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 def main() -> int:
     """Returns 0; 1 when our own server or the load generator cannot be measured."""
     arguments = _arguments()
-    talk = Console(stderr=True, highlight=False, soft_wrap=True)
+    talk = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         return _refuse(talk, "the bench needs cores 0 and 1: one serves, one asks")
     wrk = find("wrk", ["wrk", "libluajit-5.1-2"])

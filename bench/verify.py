@@ -76,7 +76,7 @@ def main() -> int:
     parser.add_argument("ids", nargs="*", help="claims to try (default: all)")
     wanted = parser.parse_args().ids
     claims = [each for each in load_claims() if not wanted or each.id in wanted]
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     done: dict[tuple[str, ...], Finished] = {}
     table = Table("claim", "", "found", title="Claims of the README", title_justify="left")
     held = True

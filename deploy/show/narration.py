@@ -18,7 +18,7 @@ class Narrator:
     """Prints the show and counts the checks that failed."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = Console(highlight=False, soft_wrap=True, emoji=False)
         self._started = time.monotonic()
         self._steps = 0
         self.failures = 0

@@ -59,3 +59,8 @@ def test_a_failed_check_counts() -> None:
     narrator.check(good=True, text="fine")
     narrator.check(good=False, text="broken\nbecause")
     assert (narrator.checks, narrator.failures) == (2, 1)
+
+
+def test_output_is_shown_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    Narrator().output("fingerprint 81:AB:10 [bold]not markup[/bold]")
+    assert "fingerprint 81:AB:10 [bold]not markup[/bold]" in capsys.readouterr().out
