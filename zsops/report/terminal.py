@@ -22,9 +22,16 @@ from zsops.report.events import (
 from zsops.report.plain import ending_lines, note_line
 from zsops.report.quantities import duration_text, size_text
 
-#: Columns: the steps every deployment has. The rest (install, start, revert) shows in the last one.
-_COLUMNS: tuple[Step, ...] = ("lease", "stage", "arm", "switch", "reload", "health", "confirm")
-_SHARED: dict[Step, Step] = {"probe": "confirm", "start": "reload", "install": "lease"}
+#: Columns: what people wait for. Other steps show in the column of the step they lead to.
+_COLUMNS: tuple[Step, ...] = ("stage", "switch", "reload", "health", "confirm")
+_LEADS_TO: dict[Step, Step] = {
+    "install": "stage",
+    "lease": "stage",
+    "start": "reload",
+    "arm": "switch",
+    "probe": "confirm",
+}
+_NOTICED_MS = 500
 
 
 @dataclass
@@ -69,17 +76,19 @@ class TerminalReport:
 
     def _step(self, event: StepEvent) -> None:
         row = self._row(event.host, event.instance)
-        column = _SHARED.get(event.step, event.step)
         if event.step in ("revert", "done"):
-            row.ending = Text("reverting" if event.step == "revert" else "")
+            row.ending = Text("reverting" if event.step == "revert" and event.ok is None else "")
             return
-        took = f" {duration_text(event.ms)}" if event.ms is not None else ""
-        if event.ok is None:
-            row.cells[column] = Spinner("dots", Text(event.step if column != event.step else ""))
-        elif event.ok:
-            row.cells[column] = Text(f"✔{took}", "green")
+        column = _LEADS_TO.get(event.step, event.step)
+        leads = column != event.step
+        if event.ok is False:
+            row.cells[column] = Text(f"✖ {event.step}" if leads else "✖", "red")
+        elif event.ok and not leads:
+            # Only what took long enough to be noticed is worth its width.
+            slow = event.ms is not None and event.ms >= _NOTICED_MS
+            row.cells[column] = Text(f"✔ {duration_text(event.ms or 0)}" if slow else "✔", "green")
         else:
-            row.cells[column] = Text(f"✖{took}", "red")
+            row.cells[column] = Spinner("dots", Text(event.step if leads else "", "dim"))
 
     def _end(self, event: HostEvent) -> None:
         good = event.outcome in ("committed", "unchanged")
@@ -94,7 +103,7 @@ class TerminalReport:
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
         for name in ("HOST", "INSTANCE", *(each.upper() for each in _COLUMNS), ""):
-            table.add_column(name, header_style="bold")
+            table.add_column(name, header_style="bold", no_wrap=True)
         for row in self._rows.values():
             cells = [row.cells.get(each, Text("·", "dim")) for each in _COLUMNS]
             table.add_row(row.host, row.instance, *cells, row.ending)
