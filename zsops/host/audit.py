@@ -12,16 +12,16 @@ import json
 from collections.abc import Iterator
 
 from zsops.errors import ProtocolMismatch
-from zsops.host.codec import from_json, to_json
+from zsops.host.codec import from_json, shortened, to_json
 from zsops.host.effects import Allocate, FileSize, Fsync, ReadFile, Steps, WallTime, WriteAt, do
 from zsops.host.layout import AUDIT
 from zsops.host.messages import AuditEntry, AuditReport
 
 _GENESIS = "0" * 64
-_TEXT_CHARS_MAX = 400  # keeps a line below 2 KiB
+_TEXT_BYTES_MAX = 700  # keeps a line below 3 KiB
 # A deployment and its revert write ten lines at most; they must fit without allocating.
-ROOM_BYTES_MIN = 32 << 10
-ROOM_BYTES = 64 << 10
+ROOM_BYTES_MIN = 40 << 10
+ROOM_BYTES = 80 << 10
 
 
 def _split(raw: bytes) -> tuple[bytes, bytes]:
@@ -80,12 +80,13 @@ def entry_line(raw: bytes, entry: AuditEntry) -> tuple[int, bytes]:
     assert isinstance(fields, dict)
     fields["seq"] = seq + 1
     for key in ("who", "why", "detail"):
-        fields[key] = str(fields[key])[:_TEXT_CHARS_MAX]
+        fields[key] = shortened(str(fields[key]), _TEXT_BYTES_MAX)
     if torn:
         fields["detail"] = f"{fields['detail']} [replaces a torn line]".strip()
     del fields["chain"]
     fields["chain"] = _chain(before, fields)
-    line = json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    line = text.encode() + b"\n"
     return len(whole), line + b"\0" * max(0, len(torn) - len(line))
 
 

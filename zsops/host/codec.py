@@ -7,6 +7,7 @@ only place that says what it holds.
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -32,6 +33,14 @@ def to_json(value: object) -> object:
 def from_json(kind: type[T], value: object) -> T:
     """A `kind` out of what `json.loads` gave; `ProtocolMismatch` names the first odd place."""
     return cast("T", _decode(kind, value, kind.__name__))
+
+
+def shortened(text: str, bytes_max: int) -> str:
+    """`text` in at most `bytes_max` bytes of JSON, escapes included; always encodable."""
+    text = text[:bytes_max].encode("utf-8", "replace").decode("utf-8")
+    while len(json.dumps(text, ensure_ascii=False).encode()) > bytes_max:
+        text = text[: len(text) * 3 // 4]
+    return text
 
 
 def _decode(kind: object, value: object, where: str) -> object:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from zsops.errors import HostBug, NotInstalled, ProtocolMismatch
 from zsops.host import audit
-from zsops.host.codec import from_json, to_json
+from zsops.host.codec import from_json, shortened, to_json
 from zsops.host.effects import Fsync, ReadFile, Steps, WriteJournal, do
 from zsops.host.layout import AUDIT, InstancePaths
 from zsops.host.messages import Phase
@@ -24,7 +24,7 @@ SLOT_BYTES = 4096
 JOURNAL_BYTES = 2 * SLOT_BYTES
 _MAGIC = b"ZSJRNL01"
 _HEAD = struct.Struct("<8sI32s")  # magic, payload length, SHA-256 of the payload
-_TEXT_CHARS_MAX = 300
+_TEXT_BYTES_MAX = 600  # five of them and the rest fit into a slot
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,13 @@ def encode(state: State) -> bytes:
     """One slot. Texts are cut so that it always fits."""
     short = replace(
         state,
-        who=state.who[:_TEXT_CHARS_MAX],
-        why=state.why[:_TEXT_CHARS_MAX],
-        detail=state.detail[:_TEXT_CHARS_MAX],
-        quarantine=state.quarantine and state.quarantine[:_TEXT_CHARS_MAX],
-        unsafe=state.unsafe and state.unsafe[:_TEXT_CHARS_MAX],
+        who=shortened(state.who, _TEXT_BYTES_MAX),
+        why=shortened(state.why, _TEXT_BYTES_MAX),
+        detail=shortened(state.detail, _TEXT_BYTES_MAX),
+        quarantine=state.quarantine and shortened(state.quarantine, _TEXT_BYTES_MAX),
+        unsafe=state.unsafe and shortened(state.unsafe, _TEXT_BYTES_MAX),
     )
-    payload = json.dumps(to_json(short), ensure_ascii=False).encode("utf-8", "replace")
-    if _HEAD.size + len(payload) > SLOT_BYTES:  # five long texts in a script of wide letters
-        payload = json.dumps(to_json(replace(short, who="", why="", detail=""))).encode()
+    payload = json.dumps(to_json(short), ensure_ascii=False).encode()
     assert _HEAD.size + len(payload) <= SLOT_BYTES
     head = _HEAD.pack(_MAGIC, len(payload), hashlib.sha256(payload).digest())
     return (head + payload).ljust(SLOT_BYTES, b"\0")
