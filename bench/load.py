@@ -40,7 +40,8 @@ def parse(said: str) -> Loaded:
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
     tail = re.search(r"99%\s+([\d.]+)(us|ms|s|m)\b", said)
     if not (counted and rate and tail) or counted[1] == "0":
-        raise RuntimeError(f"wrk had no answers: {said[-400:]}")
+        why = "all requests were still waiting" if counted else said.strip()[-200:]
+        raise RuntimeError(f"wrk had no answers: {why}")
     errors = re.search(
         r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said
     )

@@ -17,7 +17,7 @@ from bench.servers import Server
 from bench.workloads import WORKLOADS, Ground, Workload, check
 
 #: A server is left out after so many runs without a result: one may be the machine's fault.
-SPOILT_MAX = 2
+SPOILT_MAX = 3
 
 
 @dataclass(frozen=True)
