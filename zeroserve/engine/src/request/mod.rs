@@ -99,10 +99,24 @@ fn refusal(worker: &Worker, error: PeerError) -> Reply {
     reply::refusal(worker.buffers.take(0), opening, error)
 }
 
+/// Below this the probe's path is a secret; what comes near it may be a mistyped one.
+const SECRET_PREFIX: &[u8] = b"/.zeroserve/probe/";
+
+fn loggable(target: &[u8]) -> &[u8] {
+    let secret = target
+        .windows(SECRET_PREFIX.len())
+        .any(|window| window.eq_ignore_ascii_case(SECRET_PREFIX));
+    if secret {
+        b"/.zeroserve/probe/[secret]"
+    } else {
+        target
+    }
+}
+
 fn requester(head: &RequestHead<'_>) -> Requester {
     Requester {
         method: head.method.as_bytes().into(),
-        target: head.target.into(),
+        target: loggable(head.target).into(),
         version: match head.version {
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",

@@ -100,6 +100,14 @@ impl Index {
         }
     }
 
+    /// The first member whose name passes `test`.
+    pub(super) fn name_matching(&self, test: impl Fn(&str) -> bool) -> Option<&str> {
+        self.entries
+            .iter()
+            .map(|entry| std::str::from_utf8(self.name(entry)).unwrap_or_default())
+            .find(|name| test(name))
+    }
+
     /// Gives every member below `prefix` the header lines that `block` makes for the rest of its name.
     ///
     /// # Errors

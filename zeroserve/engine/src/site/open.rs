@@ -26,6 +26,7 @@ const _: () = assert!(WINDOW_BYTES as u64 >= EXTENDED_BYTES_MAX);
 const BLOCK_BYTES: usize = 512;
 /// Hosts and rules are read whole.
 const DOCUMENT_BYTES_MAX: usize = 16 << 20;
+const SCRIPTS: &str = "/.zeroserve/scripts/";
 /// One step of hashing.
 const HASH_STEP_BYTES: usize = 256 << 10;
 /// How often a long hash says how far it is.
@@ -53,18 +54,26 @@ impl Site {
         }
         let bytes = metadata.len();
         let source = Source { file: &file, path };
-        let entries = source.walk(bytes)?;
+        let mut entries = Entries::new(&source, bytes);
         let mut warnings = Vec::new();
-        let (mut index, digest, indexed) = match entries.split_first() {
-            Some((first, members)) if first.path == INDEX_PATH => {
-                let (index, digest) = source.adopt(first, members)?;
+        let first = entries.next().transpose()?;
+        let (mut index, digest, indexed) = match first {
+            Some(first) if first.path == INDEX_PATH => {
+                let (index, digest) = source.adopt(&first, entries)?;
                 (index, digest, true)
             }
-            _ => {
-                let (index, digest) = source.hash_all(entries, &mut warnings)?;
+            first => {
+                let entries: Result<Vec<_>, _> = first.into_iter().map(Ok).chain(entries).collect();
+                let (index, digest) = source.hash_all(entries?, &mut warnings)?;
                 (index, digest, false)
             }
         };
+        if let Some(script) = index.name_matching(is_script) {
+            return Err(refused(
+                path,
+                &format!("`{script}`: scripts are not supported by this version"),
+            ));
+        }
         let hosts = source.document(&index, HOSTS_PATH, Hosts::parse)?;
         let prefixes = hosts.as_ref().map_or_else(
             || vec![String::new()],
@@ -96,42 +105,6 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Every member, in the order of the tar.
-    fn walk(&self, bytes: u64) -> Result<Vec<Entry>, EngineError> {
-        let mut walker = Walker::new(bytes);
-        let mut entries = Vec::new();
-        let mut window = vec![0; WINDOW_BYTES];
-        let (mut start, mut length) = (0_u64, 0_usize);
-        while let Some(want) = walker.poll_read() {
-            let inside = want
-                .offset
-                .checked_sub(start)
-                .and_then(|at| usize::try_from(at).ok());
-            let at = match inside {
-                Some(at) if at + want.len <= length => at,
-                _ => {
-                    // Near the last window: members are small, so read on. Far: just what is wanted.
-                    let near = want.offset <= start + 2 * WINDOW_BYTES as u64;
-                    let size = if near {
-                        WINDOW_BYTES
-                    } else {
-                        want.len.max(BLOCK_BYTES)
-                    };
-                    start = want.offset;
-                    length = self.read(&mut window[..size], start)?;
-                    0
-                }
-            };
-            let got = window.get(at..length).unwrap_or_default();
-            entries.extend(
-                walker
-                    .handle_bytes(got)
-                    .map_err(|e| refused(self.path, &e))?,
-            );
-        }
-        Ok(entries)
-    }
-
     /// One site of the tarball: its rules become header lines of its members.
     fn root(
         &self,
@@ -185,26 +158,23 @@ impl Source<'_> {
     }
 
     /// The index that the packer wrote, if the headers agree with every record.
-    fn adopt(&self, first: &Entry, members: &[Entry]) -> Result<(Index, String), EngineError> {
+    fn adopt(&self, first: &Entry, members: Entries<'_>) -> Result<(Index, String), EngineError> {
         let mut bytes = vec![0; usize::try_from(first.size).map_err(|e| refused(self.path, &e))?];
         self.read_exact(&mut bytes, first)?;
         let records = MemberIndex::parse(&bytes)
             .map_err(|e| refused(self.path, &format!("`{INDEX_PATH}`: {e}")))?;
-        if records.len() != members.len() {
-            let (listed, found) = (records.len(), members.len());
-            return Err(disagrees(
-                self.path,
-                &format!("it lists {listed} members, the tar has {found}"),
-            ));
-        }
-        let mut builder = Builder::with_capacity(members.len());
-        for (record, member) in records.iter().zip(members) {
-            let same = record.path == member.path
-                && (record.offset, record.size, record.mtime)
-                    == (member.offset, member.size, member.mtime);
-            if !same {
-                return Err(disagrees(self.path, &format!("about `{}`", member.path)));
-            }
+        let mut builder = Builder::with_capacity(records.len());
+        let mut listed = records.iter();
+        for member in members {
+            let member = member?;
+            let agreed = listed.next().filter(|record| {
+                record.path == member.path
+                    && (record.offset, record.size, record.mtime)
+                        == (member.offset, member.size, member.mtime)
+            });
+            let Some(record) = agreed else {
+                return Err(disagrees(self.path, &member.path));
+            };
             let added = builder.add(&Member {
                 name: record.path,
                 offset: record.offset,
@@ -215,6 +185,9 @@ impl Source<'_> {
                 encodings: record.encodings,
             });
             self.check_added(added)?;
+        }
+        if let Some(record) = listed.next() {
+            return Err(disagrees(self.path, record.path));
         }
         Ok((builder.finish(), digest_text(records.site_digest())))
     }
@@ -321,6 +294,83 @@ impl Source<'_> {
     }
 }
 
+/// Every member, in the order of the tar, read through a window.
+struct Entries<'a> {
+    source: &'a Source<'a>,
+    walker: Walker,
+    window: Vec<u8>,
+    start: u64,
+    length: usize,
+}
+
+impl<'a> Entries<'a> {
+    fn new(source: &'a Source<'a>, bytes: u64) -> Self {
+        let window = vec![0; WINDOW_BYTES];
+        Self {
+            source,
+            walker: Walker::new(bytes),
+            window,
+            start: 0,
+            length: 0,
+        }
+    }
+
+    /// Where in the window the wanted bytes start, after reading them if they aren't there; `None` at
+    /// the end of the walk.
+    fn place_wanted(&mut self) -> Result<Option<usize>, EngineError> {
+        let Some(want) = self.walker.poll_read() else {
+            return Ok(None);
+        };
+        let inside = want
+            .offset
+            .checked_sub(self.start)
+            .and_then(|at| usize::try_from(at).ok());
+        if let Some(at) = inside
+            && at + want.len <= self.length
+        {
+            return Ok(Some(at));
+        }
+        // Near the last window: members are small, so read on. Far: just what is wanted.
+        let near = want.offset <= self.start + 2 * WINDOW_BYTES as u64;
+        let size = if near {
+            WINDOW_BYTES
+        } else {
+            want.len.max(BLOCK_BYTES)
+        };
+        self.start = want.offset;
+        self.length = self.source.read(&mut self.window[..size], self.start)?;
+        Ok(Some(0))
+    }
+
+    fn advance(&mut self) -> Result<Option<Entry>, EngineError> {
+        while let Some(at) = self.place_wanted()? {
+            let bytes = self.window.get(at..self.length).unwrap_or_default();
+            let entry = self
+                .walker
+                .handle_bytes(bytes)
+                .map_err(|e| refused(self.source.path, &e))?;
+            if entry.is_some() {
+                return Ok(entry);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Entry, EngineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
+}
+
+/// A script that this version would ignore may be what keeps a page from the public.
+fn is_script(name: &str) -> bool {
+    let inside = name.starts_with(&SCRIPTS[1..]) || name.contains(SCRIPTS);
+    inside && (name.ends_with(".c") || name.ends_with(".o"))
+}
+
 /// The paths that name a member: its own, and those that end without the directory document or
 /// without `.html`.
 fn answers_at<'a>(name: &'a str, naming: &Naming) -> Vec<&'a str> {
@@ -376,8 +426,8 @@ fn refused(path: &str, why: &impl std::fmt::Display) -> EngineError {
     EngineError::Refused(format!("`{path}`: {why}"))
 }
 
-fn disagrees(path: &str, what: &str) -> EngineError {
+fn disagrees(path: &str, member: &str) -> EngineError {
     EngineError::Refused(format!(
-        "`{path}`: the member index `{INDEX_PATH}` and the tar headers disagree: {what}"
+        "`{path}`: the member index `{INDEX_PATH}` and the tar headers disagree about `{member}`"
     ))
 }
