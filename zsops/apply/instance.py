@@ -19,6 +19,7 @@ from zsops.apply.probe import ProbeFailed
 from zsops.apply.target import RunInfo, Target
 from zsops.apply.tell import Teller
 from zsops.errors import (
+    DaemonFailed,
     ExitCode,
     HostUnreachable,
     LeaseHeld,
@@ -178,6 +179,12 @@ class InstanceRun:
             if restart:
                 self._stop_daemon()
             state = self._link.ask(lambda session: session.start_daemon(instance))
+            plan = self._target.plan
+            if plan is not None and state.release_digest != plan.new_release_digest:
+                raise DaemonFailed(
+                    f"the daemon of `{instance}` runs, but serves `{state.release}`",
+                    hint="run the command again; `zsops status` shows what is served",
+                )
             done.detail = f"pid {state.pid}" if state.pid else ""
         if self._target.probe is not None:
             with self._tell.step("probe") as done:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -56,6 +57,12 @@ app = typer.Typer(
 )
 
 
+def _version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"zsops {metadata.version('zeroserve')}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants them
     context: typer.Context,
@@ -86,6 +93,10 @@ def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as type
         str | None,
         typer.Option("--timeout", metavar="TIME", help="Stop and revert after this time: 90s, 5m."),
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_version, help="Print the version."),
+    ] = False,
 ) -> None:
     """Global options may stand before or after the command."""
     if as_json and as_jsonl:

@@ -1,4 +1,4 @@
-"""All commands. Imported when a command line is run, so that `--version` needs no pydantic."""
+"""All commands, and the names people call them by."""
 
 from __future__ import annotations
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,17 @@ def test_help_documents_every_exit_code(capsys: pytest.CaptureFixture[str]) -> N
     text = capsys.readouterr().out
     for code, meaning in MEANING.items():
         assert f"{code.value:>4}  {meaning}" in text
+
+
+def test_manual_has_every_exit_code() -> None:
+    manual = Path(__file__).resolve().parents[4] / "docs" / "manual" / "exit-codes.md"
+    fleet = manual.read_text().partition("## zsops")[2]
+    assert re.findall(r"^\| (\d+) \|", fleet, re.MULTILINE) == [str(code.value) for code in MEANING]
+
+
+def test_version_is_the_one_of_the_wheel(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == ExitCode.OK
+    assert capsys.readouterr().out == f"zsops {metadata.version('zeroserve')}\n"
 
 
 @pytest.mark.parametrize(
