@@ -10,7 +10,7 @@ import json
 import os
 import select
 import struct
-from typing import IO
+from typing import Protocol
 
 from zsops.errors import LinkLost, ProtocolMismatch
 
@@ -22,10 +22,29 @@ CHUNK_BYTES = 256 << 10
 Payload = dict[str, object] | bytes
 
 
-class FrameReader:
-    """Reads whole frames from an unbuffered or buffered binary stream."""
+class Source(Protocol):
+    """Where frames come from: at most `size` bytes a call, none at the end."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Descriptor:
+    """A file descriptor as a `Source`; `patience_s` bounds each wait, None waits for ever."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.patience_s: float | None = None
+
+    def read(self, size: int, /) -> bytes:
+        if not select.select([self._descriptor], [], [], self.patience_s)[0]:
+            raise LinkLost(f"nothing came for {self.patience_s:g} s")
+        return os.read(self._descriptor, size)
+
+
+class FrameReader:
+    """Reads whole frames."""
+
+    def __init__(self, stream: Source) -> None:
         self._stream = stream
 
     def read(self) -> Payload | None:

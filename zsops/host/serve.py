@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import IO
 
 from zsops.errors import HostBug, LinkLost, ProtocolMismatch, ZsopsError, wire_error
 from zsops.host import calls, crash_point
 from zsops.host.codec import from_json, to_json
-from zsops.host.frames import FrameReader, FrameWriter, Payload
+from zsops.host.frames import Descriptor, FrameReader, FrameWriter, Payload
 from zsops.host.machine import Machine
 from zsops.host.messages import PROTOCOL_OLDEST, PROTOCOL_VERSION, StepEvent
 from zsops.host.service import HostService
@@ -26,8 +25,9 @@ _PATIENCE_S = 30.0
 class Session:
     """One operator's conversation."""
 
-    def __init__(self, machine: Machine, source: IO[bytes], sink: int) -> None:
-        self._reader = FrameReader(source)
+    def __init__(self, machine: Machine, source: int, sink: int) -> None:
+        self._source = Descriptor(source)
+        self._reader = FrameReader(self._source)
         self._writer = FrameWriter(sink, _PATIENCE_S)
         self._deaf = False  # the operator is gone; work goes on without telling
         self._uploading = False
@@ -81,7 +81,12 @@ class Session:
     def _next_chunk(self) -> bytes:
         if not self._uploading:
             return b""
-        frame = self._reader.read()
+        # An upload holds the host's lock: a sender that went silent must not keep it.
+        self._source.patience_s = _PATIENCE_S
+        try:
+            frame = self._reader.read()
+        finally:
+            self._source.patience_s = None
         if frame is None:
             raise LinkLost("the link ended in the middle of an upload")
         if not isinstance(frame, bytes):
@@ -119,5 +124,5 @@ def serve(root: Path) -> int:
     """Serve one session on our own stdin and stdout."""
     machine = Machine(root)
     with contextlib.suppress(KeyboardInterrupt):
-        Session(machine, sys.stdin.buffer, sys.stdout.fileno()).run()
+        Session(machine, sys.stdin.fileno(), sys.stdout.fileno()).run()
     return 0

@@ -17,7 +17,7 @@ from zsops import errors
 from zsops.host import calls
 from zsops.host import messages as m
 from zsops.host.codec import from_json, to_json
-from zsops.host.frames import FrameReader, FrameWriter
+from zsops.host.frames import Descriptor, FrameReader, FrameWriter
 
 APPLY = m.Apply(
     3,
@@ -141,3 +141,16 @@ def test_the_host_side_imports_no_outside_package(module: str) -> None:
     loaded = {name.partition(".")[0] for name in eval(done.stdout)}
     heavy = {"typer", "rich", "pydantic", "ruamel", "click", "paramiko", "cffi", "asyncio"}
     assert loaded & (heavy | {"cryptography"}) == set()
+
+
+def test_a_sender_that_went_silent_is_given_up() -> None:
+    reader, writer = os.pipe()
+    source = Descriptor(reader)
+    source.patience_s = 0.05
+    try:
+        os.write(writer, b"B\0\0")
+        with pytest.raises(errors.LinkLost, match="nothing came"):
+            FrameReader(source).read()
+    finally:
+        os.close(reader)
+        os.close(writer)
