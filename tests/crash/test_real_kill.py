@@ -6,7 +6,7 @@ After each kill the site is the whole old or the whole new release, and the next
 from __future__ import annotations
 
 import pytest
-from support.deployment import deploy, lease, stage
+from support.deployment import deploy, deploy_over, lease, stage
 from support.local_host import PROGRAMS, LocalHost, local_host
 from support.polling import wait_until
 from support.sites import Site, site
@@ -41,14 +41,6 @@ def _deploy_killed_after(host: LocalHost, what: Site, effect: int) -> bool:
     return True
 
 
-def _served(host: LocalHost) -> bytes:
-    """The front page; whichever release `current` leads to has the certificate."""
-    with host.transport.connect() as session:
-        current = session.observe("web").current
-    assert current is not None
-    return host.page(current.release)
-
-
 @pytest.mark.e2e
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
@@ -66,10 +58,11 @@ def test_kill_after_every_effect_leaves_a_whole_release(program: str) -> None:
             if _deploy_killed_after(host, new, effect):
                 break
             kills += 1
-            assert _served(host) in (old.page, new.page)
-            _break_dead_lease(host)
-            old = site(f"after kill {effect}")
-            done = deploy(host.transport, old)
+            assert host.page() in (old.page, new.page)
+            with host.transport.connect() as session:
+                session.break_lease("test", "its operator was killed")
+                old = site(f"after kill {effect}")
+                done = deploy_over(host.transport, session, old)
             assert done.outcome is m.Outcome.HEALTHY
             assert done.confirmed is not None
             assert host.page(done.release) == old.page
@@ -78,11 +71,6 @@ def test_kill_after_every_effect_leaves_a_whole_release(program: str) -> None:
             assert session.audit_verify().intact
     print(f"{program}: killed after each of {kills} effects")
     assert 50 < kills < EFFECTS_MAX - 1
-
-
-def _break_dead_lease(host: LocalHost) -> None:
-    with host.transport.connect() as session:
-        session.break_lease("test", "its operator was killed")
 
 
 @pytest.mark.e2e
@@ -100,7 +88,7 @@ def test_killed_in_service_and_unconfirmed_the_host_goes_back_by_itself(program:
             assert list(session.apply(request))[-1].outcome is m.Outcome.HEALTHY
             assert host.page(release) == new.page
         wait_until(lambda: _phase(host) is m.Phase.IDLE, timeout_s=30, what="the revert")
-        assert _served(host) == old.page
+        assert host.page() == old.page
 
 
 def _phase(host: LocalHost) -> m.Phase:

@@ -46,9 +46,21 @@ def apply(
 def deploy(transport: Transport, what: Site, *, who: str = "ana", confirm: bool = True) -> Deployed:
     """Lease, stage, apply, confirm over a fresh session, release."""
     with transport.connect() as session:
-        token = lease(session, who).token
-        release = stage(session, token, what).release.release
-        return finish(transport, session, token, release, what.health(), confirm=confirm)
+        return deploy_over(transport, session, what, who=who, confirm=confirm)
+
+
+def deploy_over(
+    transport: Transport,
+    session: HostSession,
+    what: Site,
+    *,
+    who: str = "ana",
+    confirm: bool = True,
+) -> Deployed:
+    """As `deploy`, over a session that is open already."""
+    token = lease(session, who).token
+    release = stage(session, token, what).release.release
+    return finish(transport, session, token, release, what.health(), confirm=confirm)
 
 
 def rollback(transport: Transport, to: str | None = None) -> Deployed:

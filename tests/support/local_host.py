@@ -15,6 +15,7 @@ from pathlib import Path
 
 from support.polling import wait_until
 from zsops.host import messages as m
+from zsops.host.daemon import LocalDaemon
 from zsops.host.layout import InstancePaths
 from zsops.host.records import Daemon, RunRecords
 from zsops.process import Identity
@@ -72,13 +73,11 @@ class LocalHost:
         self.seen.append(record.identity)
         return record.identity
 
-    def page(self, release: str) -> bytes:
-        """The front page over HTTPS, verified against that release's certificate."""
-        context = ssl.create_default_context(
-            cafile=str(self.root / self.paths.release(release) / "tls" / "cert.pem")
-        )
-        with self.transport.connect() as session:
-            (listener,) = session.daemon_status("web").listeners
+    def page(self, release: str | None = None) -> bytes:
+        """The front page over HTTPS, verified against a release's certificate (or current's)."""
+        home = self.paths.current if release is None else self.paths.release(release)
+        context = ssl.create_default_context(cafile=str(self.root / home / "tls" / "cert.pem"))
+        (listener,) = LocalDaemon(self.root).status("web").listeners
         port = int(listener.address.rpartition(":")[2])
         link = http.client.HTTPSConnection("localhost", port, timeout=10, context=context)
         try:
