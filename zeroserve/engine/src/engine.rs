@@ -12,6 +12,7 @@ use crate::config::{GenerationSpec, Settings};
 use crate::error::EngineError;
 use crate::generation::{Generation, Summary, duplicate};
 use crate::listen::Admission;
+use crate::memory;
 use crate::observe::{Counters, Snapshot};
 use crate::site::Naming;
 use crate::worker::{self, Command, Rules, Setup};
@@ -54,6 +55,7 @@ impl Engine {
                 "threads must be greater than zero".to_owned(),
             ));
         }
+        memory::settle();
         let rules = Arc::new(rules_of(settings));
         let (generation, summary) = Generation::build(&settings.generation, &rules.naming)?;
         let id = generation.id;

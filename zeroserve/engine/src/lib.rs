@@ -15,6 +15,7 @@ mod error;
 pub mod ffi;
 mod generation;
 mod listen;
+mod memory;
 mod observe;
 mod reply;
 mod request;

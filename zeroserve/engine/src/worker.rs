@@ -17,6 +17,7 @@ use crate::conn::{Buffers, Lifetimes};
 use crate::error::EngineError;
 use crate::generation::{Generation, LoopGeneration};
 use crate::listen::{self, Admission};
+use crate::memory;
 use crate::observe::{AccessLog, Counters};
 use crate::ring::{self, ListenSocket};
 use crate::site::Naming;
@@ -103,6 +104,12 @@ impl Worker {
             .subtract(previous.bodies.bytes() as u64);
     }
 
+    fn trim(&self) {
+        if self.buffers.trim() {
+            memory::give_back();
+        }
+    }
+
     /// Starts the sweep of deadlines if it isn't under way; it ends with the last connection, so an
     /// idle server never wakes.
     pub(crate) fn ensure_sweep(self: &Rc<Self>) {
@@ -114,9 +121,15 @@ impl Worker {
             while worker.lifetimes.open() > 0 {
                 compio::time::sleep(SWEEP_INTERVAL).await;
                 worker.counters.timeouts.add(worker.lifetimes.sweep());
+                worker.trim();
             }
-            worker.buffers.trim();
+            // Once more: what was used in the last second goes in the next.
+            compio::time::sleep(SWEEP_INTERVAL).await;
+            worker.trim();
             worker.sweeping.set(false);
+            if worker.lifetimes.open() > 0 {
+                worker.ensure_sweep(); // one came while we slept
+            }
         })
         .detach();
     }

@@ -368,7 +368,7 @@ impl Iterator for Entries<'_> {
 /// A script that this version would ignore may be what keeps a page from the public.
 fn is_script(name: &str) -> bool {
     let inside = name.starts_with(&SCRIPTS[1..]) || name.contains(SCRIPTS);
-    inside && (name.ends_with(".c") || name.ends_with(".o"))
+    inside && [".c", ".o"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// The paths that name a member: its own, and those that end without the directory document or
