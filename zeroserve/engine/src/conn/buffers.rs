@@ -47,9 +47,9 @@ impl Buffers {
             .iter()
             .position(|class| expected <= class.bytes)
             .unwrap_or(CLASSES.len() - 1);
-        let shelf = &self.0[class];
-        shelf.used.set(true);
-        let free = shelf.free.borrow_mut().pop();
+        let stock = &self.0[class];
+        stock.used.set(true);
+        let free = stock.free.borrow_mut().pop();
         free.unwrap_or_else(|| Vec::with_capacity(CLASSES[class].bytes))
     }
 
@@ -69,9 +69,9 @@ impl Buffers {
     /// Frees most of what nobody has used since the last call; true when that was much.
     pub(crate) fn trim(&self) -> bool {
         let mut freed = false;
-        for shelf in &self.0 {
-            let mut free = shelf.free.borrow_mut();
-            if !shelf.used.replace(false) && free.len() > IDLE_KEPT {
+        for stock in &self.0 {
+            let mut free = stock.free.borrow_mut();
+            if !stock.used.replace(false) && free.len() > IDLE_KEPT {
                 free.truncate(IDLE_KEPT);
                 free.shrink_to(IDLE_KEPT);
                 freed = true;
