@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from support.counterparts import report
 
-# A property must fail here or not at all: the same examples on every machine, and no deadline, since
+# A property must fail here or not at all: the same examples everywhere, and no deadline, since
 # a busy machine is not a bug. New examples are what a developer's own runs are for.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("developer", deadline=None)
