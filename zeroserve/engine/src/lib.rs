@@ -20,6 +20,8 @@ mod observe;
 mod reply;
 mod request;
 mod ring;
+#[cfg(test)]
+mod sim;
 mod site;
 mod tls;
 mod worker;

@@ -81,6 +81,28 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// A loop's state without a loop's thread.
+    #[cfg(test)]
+    pub(crate) fn for_test(rules: Arc<Rules>, generation: Arc<Generation>) -> Rc<Self> {
+        let (retired, _) = std::sync::mpsc::channel();
+        let (myself, _) = futures_channel::mpsc::unbounded();
+        Rc::new(Self {
+            chunk_size: rules.chunk_size,
+            scratch: RefCell::default(),
+            rules,
+            clock: Clock::new(),
+            counters: Arc::default(),
+            buffers: Buffers::default(),
+            lifetimes: Rc::default(),
+            log: None,
+            generation: RefCell::new(LoopGeneration::new(generation, retired.clone())),
+            retired,
+            draining: Cell::new(false),
+            sweeping: Cell::new(false),
+            myself,
+        })
+    }
+
     /// What a request that starts now is answered from, whole.
     pub(crate) fn generation(&self) -> Rc<LoopGeneration> {
         Rc::clone(&self.generation.borrow())

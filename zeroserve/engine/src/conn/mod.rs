@@ -6,6 +6,8 @@ mod connection;
 mod lifetime;
 mod link;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use buffers::Buffers;
 pub(crate) use connection::{Peer, serve};
