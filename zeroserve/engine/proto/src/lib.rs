@@ -28,6 +28,7 @@ pub mod message;
 pub mod path;
 pub mod range;
 mod scan;
+pub mod tls;
 
 #[cfg(test)]
 mod fuzz_replay;

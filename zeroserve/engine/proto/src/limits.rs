@@ -65,3 +65,7 @@ const _: () = assert!(
     "a size never overflows"
 );
 const _: () = assert!(TRAILER_BYTES_MAX as usize <= HEADER_BLOCK_BYTES_MAX);
+
+/// Longest first message of a TLS client. Post-quantum key shares and Encrypted Client Hello make a
+/// few kilobytes; `BoringSSL` itself gives up at 16 KiB more.
+pub const CLIENT_HELLO_BYTES_MAX: usize = 64 << 10;

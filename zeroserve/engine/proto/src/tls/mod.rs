@@ -1,0 +1,6 @@
+//! What is read of TLS without being a TLS library: the first flight of a client, for SNI, JA4 and
+//! the decision whether Encrypted Client Hello is relayed. Bytes in, facts out.
+
+pub mod client_hello;
+pub mod flight;
+pub mod ja4;
