@@ -1,4 +1,4 @@
-"""Clients that others have written fetch the example site over TLS 1.3 and check its certificate."""
+"""Clients that others have written fetch the site over TLS 1.3 and check its certificate."""
 
 from __future__ import annotations
 
