@@ -141,12 +141,12 @@ impl Worker {
         let worker = Rc::clone(self);
         compio::runtime::spawn(async move {
             while worker.lifetimes.open() > 0 {
-                compio::time::sleep(SWEEP_INTERVAL).await;
+                ring::sleep(SWEEP_INTERVAL).await;
                 worker.counters.timeouts.add(worker.lifetimes.sweep());
                 worker.trim();
             }
             // Once more: what was used in the last second goes in the next.
-            compio::time::sleep(SWEEP_INTERVAL).await;
+            ring::sleep(SWEEP_INTERVAL).await;
             worker.trim();
             worker.sweeping.set(false);
             if worker.lifetimes.open() > 0 {
@@ -227,7 +227,7 @@ async fn serve(setup: Setup) {
             if log.is_idle() {
                 break;
             }
-            compio::time::sleep(LOG_FLUSH_STEP).await;
+            ring::sleep(LOG_FLUSH_STEP).await;
         }
     }
 }

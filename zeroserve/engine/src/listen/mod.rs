@@ -10,7 +10,7 @@ use compio::runtime::JoinHandle;
 
 use crate::config::Scheme;
 use crate::conn::{Peer, serve};
-use crate::ring::{ListenSocket, StreamSocket};
+use crate::ring::{self, ListenSocket, StreamSocket};
 use crate::worker::Worker;
 
 /// Accepts that wait on a socket at once: a burst of connections is taken in by one turn of the loop.
@@ -50,7 +50,7 @@ async fn accept_loop(worker: Rc<Worker>, scheme: Scheme, socket: ListenSocket) {
             .detach();
         } else {
             worker.counters.accept_errors.add(1);
-            compio::time::sleep(ACCEPT_PAUSE).await;
+            ring::sleep(ACCEPT_PAUSE).await;
         }
     }
 }

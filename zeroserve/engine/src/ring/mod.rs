@@ -2,9 +2,11 @@
 //! passes here, and nothing outside this room names the runtime's operations.
 
 mod file;
+mod op;
 mod setup;
 mod socket;
 
 pub(crate) use file::{append, read_at};
+pub(crate) use op::sleep;
 pub(crate) use setup::{probe, runtime};
 pub(crate) use socket::{ListenSocket, StreamSocket};
