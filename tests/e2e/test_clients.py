@@ -125,7 +125,6 @@ def test_go_net_http(server: Server, certificate: Certificate, tmp_path: Path) -
         "GOTOOLCHAIN": "local",
         "GO111MODULE": "on",
         "CGO_ENABLED": "0",
-        "GOCACHE": str(tmp_path / "gocache"),
     }
     built = run([require(GO), "build", "-o", program, "."], cwd=GO_SOURCES, env=env, timeout_s=300)
     assert built.code == 0, built.stderr

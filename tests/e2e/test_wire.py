@@ -135,7 +135,7 @@ def test_a_tls_client_that_says_goodbye_gets_every_answer(
 
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
 def test_connection_close_is_honoured(tls: Connection, version: str) -> None:
-    tls.send(f"GET /note.txt {version}\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    tls.send(f"GET /note.txt {version}\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     answer = tls.read_answer()
     assert answer.body == b"a note"
     assert answer["connection"] == "close"
@@ -143,16 +143,42 @@ def test_connection_close_is_honoured(tls: Connection, version: str) -> None:
 
 
 def test_http_1_0_closes_unless_told_otherwise(server: Server) -> None:
-    with server.connect() as one:
+    # Without TLS there is no name to compare with, and 1.0 needs no Host.
+    with server.connect_plain() as one:
         one.send(b"GET /note.txt HTTP/1.0\r\n\r\n")
         assert one.read_answer().body == b"a note"
         assert one.is_closed()
     with server.connect() as other:
         for _ in range(2):
-            other.send(b"GET /note.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            other.send(
+                b"GET /note.txt HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
+            )
             answer = other.read_answer()
             assert answer.body == b"a note"
             assert answer["connection"].lower() == "keep-alive"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /note.txt HTTP/1.1\r\nHost: other.example\r\n\r\n",
+        b"GET /note.txt HTTP/1.1\r\nHost: localhost.example\r\n\r\n",
+        b"GET /note.txt HTTP/1.0\r\n\r\n",
+        b"GET https://other.example/note.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ],
+)
+def test_a_host_that_the_handshake_did_not_name_is_misdirected(server: Server, sent: bytes) -> None:
+    with server.connect() as connection:
+        connection.send(sent)
+        answer = connection.read_answer()
+        assert answer.status == 421
+        assert b"a note" not in answer.body
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost:8443"])
+def test_the_name_of_the_handshake_is_served_in_every_spelling(tls: Connection, host: str) -> None:
+    tls.send(request("/note.txt", host=host))
+    assert tls.read_answer().body == b"a note"
 
 
 @pytest.mark.parametrize(
@@ -284,7 +310,7 @@ def test_a_small_upload_is_read_away_and_the_connection_goes_on(
     else:
         framing, sent = "Content-Length: 5000", body
     for _ in range(3):
-        tls.send(f"POST /note.txt HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode() + sent)
+        tls.send(f"POST /note.txt HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n".encode() + sent)
         assert tls.read_answer().status == 405
     assert tls.ask("/note.txt").body == b"a note"
 
@@ -293,7 +319,9 @@ def test_a_small_upload_is_read_away_and_the_connection_goes_on(
 def test_the_answer_to_a_large_upload_is_not_lost(server: Server, secure: bool) -> None:
     size = 6_000_000
     with server.connect() if secure else server.connect_plain() as connection:
-        head = f"PUT /note.txt HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode()
+        head = (
+            f"PUT /note.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode()
+        )
         connection.send(head)
         sent = 0
         with contextlib.suppress(ConnectionError, ssl.SSLError):
@@ -309,37 +337,40 @@ def test_the_answer_to_a_large_upload_is_not_lost(server: Server, secure: bool) 
 
 def test_expect_continue_gets_an_answer_before_the_body(tls: Connection) -> None:
     tls.send(
-        b"PUT /note.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
+        b"PUT /note.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
+        b"Expect: 100-continue\r\n\r\n"
     )
     assert tls.read_answer().status in (405, 417)
 
 
 SMUGGLING = {
-    "both lengths": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+    "both lengths": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "differing lengths": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+    "differing lengths": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
     b"Content-Length: 6\r\n\r\nhello",
-    "list of lengths": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 6\r\n\r\nhello",
-    "signed length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello",
-    "hex length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello",
-    "huge length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
-    "space before colon": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\nhello",
-    "folded line": b"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
-    "unknown coding": b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
-    "chunked not last": b"POST / HTTP/1.1\r\nHost: a\r\n"
+    "list of lengths": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5, 6\r\n\r\nhello",
+    "signed length": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\nhello",
+    "hex length": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0x5\r\n\r\nhello",
+    "huge length": b"POST / HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Length: 99999999999999999999\r\n\r\n",
+    "space before colon": b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length : 5\r\n\r\nhello",
+    "folded line": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n",
+    "unknown coding": b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n",
+    "chunked not last": b"POST / HTTP/1.1\r\nHost: localhost\r\n"
     b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
-    "chunked in 1.0": b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked in 1.0": b"POST / HTTP/1.0\r\nHost: localhost\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "no host": b"GET / HTTP/1.1\r\n\r\n",
-    "two hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n",
     "host with a path": b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
-    "bare CR": b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
-    "NUL in a field": b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
-    "two spaces": b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
-    "tab between": b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n",
-    "fragment": b"GET /#x HTTP/1.1\r\nHost: a\r\n\r\n",
-    "relative target": b"GET note.txt HTTP/1.1\r\nHost: a\r\n\r\n",
-    "no colon": b"GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n",
-    "empty name": b"GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n",
+    "bare CR": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\rb\r\n\r\n",
+    "NUL in a field": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n",
+    "two spaces": b"GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "tab between": b"GET\t/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "fragment": b"GET /#x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "relative target": b"GET note.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "no colon": b"GET / HTTP/1.1\r\nHost: localhost\r\nnonsense\r\n\r\n",
+    "empty name": b"GET / HTTP/1.1\r\nHost: localhost\r\n: x\r\n\r\n",
 }
 
 
@@ -368,7 +399,7 @@ def test_ambiguous_framing_is_refused_and_closed(server: Server, name: str) -> N
     ],
 )
 def test_a_malformed_chunk_ends_the_connection(server: Server, body: bytes) -> None:
-    head = b"POST /note.txt HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /note.txt HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     with server.connect() as connection:
         connection.send(head + body + request("/note.txt"))
         assert connection.read_answer().status in (400, 405)
@@ -378,11 +409,11 @@ def test_a_malformed_chunk_ends_the_connection(server: Server, body: bytes) -> N
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"b" * 70_000 + b"\r\n\r\n", 431),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 12_000 + b"\r\n", 431),
-        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
-        (b"GET / HTTP/3.1\r\nHost: a\r\n\r\n", 505),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"b" * 70_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 12_000 + b"\r\n", 431),
+        (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 505),
+        (b"GET / HTTP/3.1\r\nHost: localhost\r\n\r\n", 505),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 not HTTP at all \r\n\r\n", 400),
     ],
 )
@@ -424,7 +455,7 @@ def test_many_clients_that_vanish_leave_nothing_behind(server: Server) -> None:
 
 def test_garbage_instead_of_a_handshake_is_answered_by_an_alert(server: Server) -> None:
     with Connection.plain(server.address("https")) as connection:
-        connection.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         received = connection.read_to_end()
     assert received[:1] in (b"\x15", b""), received
     with server.connect() as connection:
@@ -437,7 +468,7 @@ def test_a_head_that_never_ends_is_cut_off_in_time(server: Server) -> None:
         begun = time.monotonic()
         connection.peer.settimeout(1.0)
         closed_after = None
-        connection.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        connection.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
         while closed_after is None and time.monotonic() - begun < 25:
             try:
                 connection.send(b"s")
