@@ -27,7 +27,8 @@ JOBS ?= auto
 
 # BoringSSL's build takes cmake, ninja and libclang from the virtual environment: no system package.
 export PATH := $(abspath $(BIN)):$(PATH)
-export LIBCLANG_PATH = $(firstword $(wildcard $(abspath $(VENV))/lib/python3*/site-packages/clang/native))
+# By the shell, not `wildcard`: make would remember that the folder was not there when it started.
+export LIBCLANG_PATH = $(shell echo $(abspath $(VENV))/lib/python3*/site-packages/clang/native)
 export BINDGEN_EXTRA_CLANG_ARGS = -I$(shell gcc -print-file-name=include 2>/dev/null)
 export VIRTUAL_ENV := $(abspath $(VENV))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
