@@ -43,3 +43,13 @@ fn accept_encoding() {
         crate::accept_encoding::fuzz_accept_encoding,
     );
 }
+
+#[test]
+fn client_hello() {
+    replay("client_hello", crate::tls::client_hello::fuzz_client_hello);
+}
+
+#[test]
+fn flight() {
+    replay("flight", crate::tls::flight::fuzz_flight);
+}
