@@ -7,7 +7,7 @@
 #   verify  every claim of the README, tried
 #   fuzz    the parsers of outside bytes (FUZZ_SECONDS each, 60 by default)
 #   soak    the long runs: many reloads and deployments under load
-#   docs    the manual, built into build/docs
+#   docs    the manual, built into sites/docs
 #   clean   all that the verbs have made
 
 SHELL := /bin/bash
@@ -93,7 +93,7 @@ fuzz: build
 	$(ENGINE)/fuzz/run $(FUZZ_SECONDS)
 
 docs: build
-	$(PYTHON) -m sphinx -W -q -E -b dirhtml -d build/doctrees docs build/docs
+	$(PYTHON) -m sphinx -W -q -E -b dirhtml -d build/doctrees docs sites/docs
 
 clean:
 	rm -rf $(VENV) target build zeroserve/_engine/lib_engine.so zeroserve/_engine/ffi.py zeroserve/_engine/__init__.py

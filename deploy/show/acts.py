@@ -21,7 +21,7 @@ def pack(stage: Stage, narrator: Narrator) -> None:
     """The manual becomes one tar, twice, and both are the same bytes."""
     build_pages()
     again = stage.root / "again.tar"
-    narrator.command("zeroserve pack build/docs -o site.tar")
+    narrator.command("zeroserve pack sites/docs -o site.tar")
     begun = time.monotonic()
     run(["zeroserve", "pack", str(PAGES), "-o", str(stage.tar)], cwd=CHECKOUT)
     took_ms = (time.monotonic() - begun) * 1000

@@ -103,4 +103,4 @@ def build_pages() -> None:
         return
     sphinx = ["-m", "sphinx", "-q", "-W", "-E", "-b", "dirhtml", "-d", "build/doctrees"]
     shutil.rmtree(PAGES, ignore_errors=True)
-    run([Path(sys.executable).name, *sphinx, "docs", "build/docs"], cwd=CHECKOUT)
+    run([Path(sys.executable).name, *sphinx, "docs", "sites/docs"], cwd=CHECKOUT)

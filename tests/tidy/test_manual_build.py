@@ -21,7 +21,7 @@ def build(place: Path, **env: str) -> dict[str, bytes]:
     shutil.copytree(ROOT / "docs", place / "docs")
     shutil.copytree(ROOT / "sites", place / "sites")
     done = subprocess.run(
-        [*_PROGRAM, "-d", "build/doctrees", "docs", "build/docs"],
+        [*_PROGRAM, "-d", "build/doctrees", "docs", "sites/docs"],
         cwd=place,
         env={**os.environ, **env},
         capture_output=True,
