@@ -13,7 +13,7 @@ from show.client import trust
 from show.process import Finished, Server, free_port, pids_of, run, stop_all
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-PAGES = CHECKOUT / "build" / "docs"
+PAGES = CHECKOUT / "sites" / "docs"
 INSTANCE = "docs"
 
 _PROJECT = """\

@@ -19,7 +19,7 @@ _PROGRAM = [sys.executable, "-m", "sphinx", "-q", "-W", "-E", "-b", "dirhtml"]
 def build(place: Path, **env: str) -> dict[str, bytes]:
     """Copy the sources to `place`, build there, and return the tree."""
     shutil.copytree(ROOT / "docs", place / "docs")
-    shutil.copytree(ROOT / "sites", place / "sites")
+    shutil.copytree(ROOT / "sites", place / "sites", ignore=shutil.ignore_patterns("docs"))
     done = subprocess.run(
         [*_PROGRAM, "-d", "build/doctrees", "docs", "sites/docs"],
         cwd=place,
@@ -28,12 +28,14 @@ def build(place: Path, **env: str) -> dict[str, bytes]:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    out = place / "build" / "docs"
-    return {
+    out = place / "sites" / "docs"
+    tree = {
         file.relative_to(out).as_posix(): file.read_bytes()
         for file in out.rglob("*")
         if file.is_file()
     }
+    assert "index.html" in tree
+    return tree
 
 
 @pytest.fixture(scope="module")
