@@ -23,6 +23,7 @@ pub mod date;
 pub mod error;
 pub mod field;
 pub mod h1;
+pub mod h2;
 pub mod limits;
 pub mod message;
 pub mod path;

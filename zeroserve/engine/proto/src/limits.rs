@@ -50,6 +50,66 @@ pub const RANGES_MAX: usize = 16;
 /// A shared cache revalidates a handful of stored responses at once; the rest counts as no match.
 pub const LIST_MEMBERS_MAX: usize = 256;
 
+/// Most HTTP/2 streams a peer may have open at once (`SETTINGS_MAX_CONCURRENT_STREAMS`).
+///
+/// RFC 9113, section 6.5.2 recommends at least 100; browsers and load tools stay at or below that.
+pub const H2_STREAMS_MAX: usize = 128;
+
+/// Largest payload of an HTTP/2 frame, in both directions: the size that every peer must take.
+///
+/// Larger frames would save nothing: a TLS record ends at 16 KiB too.
+pub const H2_FRAME_BYTES_MAX: usize = 16 << 10;
+
+/// Most CONTINUATION frames after one HEADERS frame. A block of the largest size needs four frames
+/// of the largest size; the rest is for peers that send smaller ones.
+pub const H2_CONTINUATIONS_MAX: u32 = 16;
+
+/// Longest header block as sent, all its frames together; above it the connection ends. Coded text
+/// is hardly ever longer than the text, which has the same cap.
+pub const H2_HEADER_BLOCK_BYTES_MAX: usize = HEADER_BLOCK_BYTES_MAX;
+
+/// Size of the table that a peer's encoder may fill: the value both sides start with
+/// (RFC 9113, section 6.5.2), which is enough for what a browser repeats.
+pub const H2_DECODER_TABLE_BYTES_MAX: usize = 4 << 10;
+
+/// Size of the table that our own encoder fills. The fields that an answer repeats take a few
+/// hundred bytes, and the date a new entry each second: a larger table would keep old dates only.
+pub const H2_ENCODER_TABLE_BYTES_MAX: usize = 2 << 10;
+
+/// DATA waits to be asked for while this much output is unsent, so that streams are mixed late.
+/// It is also the bound of what one connection can hold in unsent DATA.
+pub const H2_OUTPUT_BYTES_MAX: usize = 256 << 10;
+
+/// Most bytes of acknowledgements, window updates and resets that wait unsent. Above it the
+/// connection ends: the peer asks for answers and does not read them. One read of 16 KiB can ask
+/// for as much again, so four of them fit.
+pub const H2_CONTROL_BYTES_MAX: usize = 64 << 10;
+
+/// Streams that may be opened and given up again: so many at once (browsers cancel what a page no
+/// longer needs, up to all its streams, a few times in a row), then so many a second.
+pub const H2_RESETS_BURST: u32 = 512;
+/// See [`H2_RESETS_BURST`].
+pub const H2_RESETS_PER_SECOND: u32 = 32;
+
+/// SETTINGS and PING frames: gRPC clients measure round trips by PING, some dozens a second.
+pub const H2_ACKS_BURST: u32 = 1000;
+/// See [`H2_ACKS_BURST`].
+pub const H2_ACKS_PER_SECOND: u32 = 200;
+
+/// Frames that do nothing (empty ones, priorities, unknown types, closed streams): a browser that
+/// reorders a page's images sends some hundreds.
+pub const H2_NOISE_BURST: u32 = 2000;
+/// See [`H2_NOISE_BURST`].
+pub const H2_NOISE_PER_SECOND: u32 = 200;
+
+/// DATA frames below [`H2_TINY_DATA_BYTES`] because the peer opened its window no further. When they
+/// are used up, such a stream waits for a larger window, or for the caller's patience to end.
+pub const H2_TINY_DATA_BURST: u32 = 100;
+/// See [`H2_TINY_DATA_BURST`].
+pub const H2_TINY_DATA_PER_SECOND: u32 = 10;
+/// A frame with less costs more in framing, encryption and waking than in its bytes.
+pub const H2_TINY_DATA_BYTES: usize = 256;
+
 const _: () = assert!(
     HEAD_BYTES_MAX <= 128 << 10,
     "a head must fit the largest receive buffer"
@@ -69,3 +129,16 @@ const _: () = assert!(TRAILER_BYTES_MAX as usize <= HEADER_BLOCK_BYTES_MAX);
 /// Longest first message of a TLS client. Post-quantum key shares and Encrypted Client Hello make a
 /// few kilobytes; `BoringSSL` itself gives up at 16 KiB more.
 pub const CLIENT_HELLO_BYTES_MAX: usize = 64 << 10;
+const _: () = assert!(
+    H2_HEADER_BLOCK_BYTES_MAX / H2_FRAME_BYTES_MAX < H2_CONTINUATIONS_MAX as usize,
+    "the largest block fits"
+);
+const _: () = assert!(
+    H2_STREAMS_MAX < H2_RESETS_BURST as usize,
+    "giving up a whole page is no flood"
+);
+const _: () = assert!(H2_ENCODER_TABLE_BYTES_MAX <= H2_DECODER_TABLE_BYTES_MAX);
+const _: () = assert!(
+    H2_FRAME_BYTES_MAX * 2 <= H2_OUTPUT_BYTES_MAX,
+    "a stream's turn is never only a part of a frame"
+);

@@ -8,7 +8,7 @@ use crate::scan::{is_host, is_ip_literal};
 ///
 /// An empty `Host` is meant for targets without authority, and an `http` URI always has one
 /// (RFC 9110, section 4.2.1).
-pub(super) fn check(value: &[u8]) -> Result<(), PeerError> {
+pub(crate) fn check(value: &[u8]) -> Result<(), PeerError> {
     if value.is_empty() || value.len() > HOST_BYTES_MAX {
         return Err(PeerError::BadHost);
     }

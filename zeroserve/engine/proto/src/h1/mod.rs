@@ -3,7 +3,7 @@
 pub mod body;
 pub mod chunk;
 pub mod encode;
-mod host;
+pub(crate) mod host;
 pub mod parse;
-mod slots;
-mod target;
+pub(crate) mod slots;
+pub(crate) mod target;

@@ -8,17 +8,17 @@ use crate::scan::trim;
 
 /// Everything the parser keeps of the field lines. Unknown fields cost one look at their length.
 #[derive(Default)]
-pub(super) struct Slots<'b> {
-    pub(super) host: Option<&'b [u8]>,
-    pub(super) range: Option<&'b [u8]>,
-    pub(super) if_range: Option<&'b [u8]>,
-    pub(super) if_match: List<'b>,
-    pub(super) if_none_match: List<'b>,
-    pub(super) if_modified_since: Option<&'b [u8]>,
-    pub(super) if_unmodified_since: Option<&'b [u8]>,
-    pub(super) accept_encoding: List<'b>,
-    pub(super) user_agent: Option<&'b [u8]>,
-    pub(super) referer: Option<&'b [u8]>,
+pub(crate) struct Slots<'b> {
+    pub(crate) host: Option<&'b [u8]>,
+    pub(crate) range: Option<&'b [u8]>,
+    pub(crate) if_range: Option<&'b [u8]>,
+    pub(crate) if_match: List<'b>,
+    pub(crate) if_none_match: List<'b>,
+    pub(crate) if_modified_since: Option<&'b [u8]>,
+    pub(crate) if_unmodified_since: Option<&'b [u8]>,
+    pub(crate) accept_encoding: List<'b>,
+    pub(crate) user_agent: Option<&'b [u8]>,
+    pub(crate) referer: Option<&'b [u8]>,
     upgrade: Option<&'b [u8]>,
     expect: bool,
     connection: ConnectionOptions,
@@ -36,7 +36,7 @@ struct ConnectionOptions {
 
 /// A list field: its first value, and whether more lines follow.
 #[derive(Default)]
-pub(super) struct List<'b> {
+pub(crate) struct List<'b> {
     first: Option<&'b [u8]>,
     repeated: bool,
 }
@@ -58,7 +58,7 @@ impl<'b> List<'b> {
         }
     }
 
-    pub(super) fn lines(&self, name: &'static [u8], block: &'b [u8]) -> Option<FieldLines<'b>> {
+    pub(crate) fn lines(&self, name: &'static [u8], block: &'b [u8]) -> Option<FieldLines<'b>> {
         let first = self.first?;
         Some(if self.repeated {
             FieldLines::repeated(first, name, block)
@@ -78,7 +78,7 @@ fn once<'b>(slot: &mut Option<&'b [u8]>, value: &'b [u8]) -> Result<(), PeerErro
 impl<'b> Slots<'b> {
     /// Takes one field line. The length decides first, so most names are compared with one or none.
     #[inline]
-    pub(super) fn store(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), PeerError> {
+    pub(crate) fn store(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), PeerError> {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match name.len() {
             4 if is(b"host") => self.add_host(value),
@@ -179,7 +179,7 @@ impl<'b> Slots<'b> {
     }
 
     /// RFC 9112, section 6.3, with its choice to refuse both lengths taken.
-    pub(super) fn body(&self, version: Version) -> Result<BodyFraming, PeerError> {
+    pub(crate) fn body(&self, version: Version) -> Result<BodyFraming, PeerError> {
         match (&self.transfer, self.content_length) {
             (None, None) => Ok(BodyFraming::None),
             (None, Some(length)) => Ok(BodyFraming::Length(length)),
@@ -192,19 +192,19 @@ impl<'b> Slots<'b> {
     }
 
     /// RFC 9112, section 9.3.
-    pub(super) fn persists(&self, version: Version) -> bool {
+    pub(crate) fn persists(&self, version: Version) -> bool {
         !self.connection.close && (version == Version::Http11 || self.connection.keep_alive)
     }
 
     /// RFC 9110, section 10.1.1: ignored on HTTP/1.0 and when no body is to come.
-    pub(super) fn expects_continue(&self, version: Version, body: BodyFraming) -> bool {
+    pub(crate) fn expects_continue(&self, version: Version, body: BodyFraming) -> bool {
         self.expect
             && version == Version::Http11
             && !matches!(body, BodyFraming::None | BodyFraming::Length(0))
     }
 
     /// RFC 9110, section 7.8: only with the connection option, never on HTTP/1.0.
-    pub(super) fn upgrade(&self, version: Version) -> Option<&'b [u8]> {
+    pub(crate) fn upgrade(&self, version: Version) -> Option<&'b [u8]> {
         self.upgrade
             .filter(|_| self.connection.upgrade && version == Version::Http11)
     }

@@ -6,17 +6,17 @@ use crate::message::{Method, TargetForm};
 use memchr::memchr;
 
 /// The parts of a target.
-pub(super) struct Target<'b> {
-    pub(super) form: TargetForm,
-    pub(super) path: &'b [u8],
-    pub(super) query: Option<&'b [u8]>,
+pub(crate) struct Target<'b> {
+    pub(crate) form: TargetForm,
+    pub(crate) path: &'b [u8],
+    pub(crate) query: Option<&'b [u8]>,
     /// The authority of an absolute or CONNECT target: it wins over `Host`.
-    pub(super) authority: Option<&'b [u8]>,
+    pub(crate) authority: Option<&'b [u8]>,
 }
 
 /// Takes a target apart. Its bytes were scanned: no control byte, space or `#` is among them.
 #[inline]
-pub(super) fn split<'b>(method: Method<'b>, target: &'b [u8]) -> Result<Target<'b>, PeerError> {
+pub(crate) fn split<'b>(method: Method<'b>, target: &'b [u8]) -> Result<Target<'b>, PeerError> {
     if method == Method::Connect {
         host::check(target).map_err(|_| PeerError::BadTarget)?;
         let form = TargetForm::Authority;
