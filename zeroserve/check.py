@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from zeroserve.check_documents import check_documents, check_forms
 from zeroserve.errors import ReleaseRefused, SiteRefused, ZeroserveError
+from zeroserve.finding import WARNINGS, Finding
 from zeroserve.pack.member_index import (
     INDEX_BYTES_MAX,
     INDEX_PATH,
@@ -24,21 +26,8 @@ from zeroserve.pack.walk import PATH_BYTES_MAX, SCRIPT_SUFFIXES, SCRIPTS_PREFIX
 
 CHUNK_BYTES = 1 << 20
 PEM_BYTES_MAX = 1 << 20
-WARNINGS = frozenset({"member-duplicate"})
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong. `code` is a key of `zeroserve.errors.EXPLANATIONS`."""
-
-    code: str
-    text: str
-    hint: str | None
-
-    @property
-    def is_error(self) -> bool:
-        """Whether a start would refuse it; otherwise it would only warn."""
-        return self.code not in WARNINGS
+__all__ = ["WARNINGS", "Finding", "check_pair", "check_path"]
 
 
 def check_path(path: Path) -> tuple[Finding, ...]:
@@ -112,6 +101,9 @@ def _check_site(path: Path) -> _SiteReport:
                     findings += _compare_bytes(file, index, name)
                 except SiteRefused as error:
                     findings.append(_finding(error))
+            findings += check_documents(file, {one.path: one for one in members}, name)
+            if index is not None and not any(one.is_error for one in findings):
+                findings += check_forms(file, index, name)
     except SiteRefused as error:
         return _SiteReport([_finding(error)], None)
     except OSError as error:

@@ -110,6 +110,37 @@ EXPLANATIONS: dict[str, str] = {
         "The archive could not be written to its destination. Nothing was left there, and a "
         "former file of that name is untouched."
     ),
+    "precompress-missing": (
+        "A coded form (`.br`, `.zst`, `.gz`) should be made, or be compared with its file, and the "
+        "library for it is not installed. The libraries come with the extra `precompress`, in the "
+        "versions that give the same bytes on every machine."
+    ),
+    # rules of a site
+    "rules-syntax": (
+        "A line of `_headers` or `_redirects` cannot be understood, or asks for something that is "
+        "not supported. The place is file, line and column; nothing is packed, because a rule "
+        "that is left out may be what protects a page."
+    ),
+    "rules-bad": (
+        "`.zeroserve/rules.json` is not what the engine reads: malformed, of another version, too "
+        "large, or with a header or a status that is not supported."
+    ),
+    "rules-two-sources": (
+        "`.zeroserve/rules.json` lies beside `_headers` or `_redirects`, from which it is made. "
+        "Only one of them can be meant."
+    ),
+    "hosts-bad": (
+        "`.zeroserve/hosts.json` is malformed, names something that is no host, or a root without "
+        "a file in it."
+    ),
+    "coded-form": (
+        "The member index says that a member is a coded form of another one, and it does not "
+        "unpack to it, or is not there. Clients that accept the coding would get something else."
+    ),
+    "coded-form-unchecked": (
+        "Coded forms could not be unpacked for comparison, because a library of the extra "
+        "`precompress` is not installed here."
+    ),
     # certificates
     "certificate-unreadable": (
         "The certificate file does not exist or cannot be read by this user."

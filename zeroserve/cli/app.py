@@ -20,7 +20,7 @@ VERBS = {
     "doctor": "zeroserve.cli.doctor:doctor_command",
     "pack": "zeroserve.cli.pack:pack_command",
     "reload": "zeroserve.cli.control:reload_command",
-    "status": "zeroserve.cli.control:status_command",
+    "status": "zeroserve.cli.status:status_command",
 }
 USAGE = (
     "zeroserve [OPTIONS] SITE.tar",

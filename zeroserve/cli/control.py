@@ -1,4 +1,4 @@
-"""Control: `zeroserve status` and `zeroserve reload`, which ask a running server."""
+"""Control: where a running server is asked, and `zeroserve reload`."""
 
 import json
 from pathlib import Path
@@ -18,39 +18,6 @@ CONTROL_OPTION = click.option(
 )
 
 
-@click.command("status", short_help="Ask a running server what it serves.")
-@CONTROL_OPTION
-@click.option("--json", "as_json", is_flag=True, help="The whole answer, as JSON.")
-def status_command(control: str | None, as_json: bool) -> int:
-    """Ask a running server what it serves. Exit code 1 when none answers."""
-    status = _client(control, STATUS_SECONDS).status()
-    if as_json:
-        click.echo(json.dumps(status, indent=2))
-        return EXIT_OK
-    listeners = status.get("listeners")
-    places = [
-        f"{one.get('scheme')}://{one.get('address')}"
-        for one in (listeners if isinstance(listeners, list) else [])
-        if isinstance(one, dict)
-    ]
-    click.echo(f"zeroserve {status.get('version')}, pid {status.get('pid')}")
-    click.echo(f"  since       {status.get('started_at')}")
-    click.echo(f"  listening   {', '.join(places)}")
-    click.echo(f"  generation  {status.get('generation')}")
-    click.echo(f"  release     {status.get('release') or '-'}")
-    click.echo(f"  digest      {status.get('release_digest') or '-'}")
-    click.echo(f"  site        {status.get('site_digest') or '-'}")
-    click.echo(f"  last reload {_last_reload(status.get('last_reload'))}")
-    return EXIT_OK
-
-
-def _last_reload(last: object) -> str:
-    if not isinstance(last, dict):
-        return "none"
-    outcome = "done" if last.get("ok") else f"refused: {last.get('error')}"
-    return f"{last.get('id')} at {last.get('at')}, {outcome}"
-
-
 @click.command("reload", short_help="Let a running server load its site again, and wait for it.")
 @CONTROL_OPTION
 @click.option(
@@ -64,7 +31,7 @@ def reload_command(control: str | None, expect: str | None, as_json: bool) -> in
 
     Exit code 1 when the server refused what it found; it goes on serving the old site.
     """
-    answer = _client(control, RELOAD_SECONDS).reload(expect)
+    answer = client_of(control, RELOAD_SECONDS).reload(expect)
     if as_json:
         fields = ("ok", "id", "generation", "release_digest", "error")
         click.echo(json.dumps({"v": 1, **{name: getattr(answer, name) for name in fields}}))
@@ -79,5 +46,6 @@ def reload_command(control: str | None, expect: str | None, as_json: bool) -> in
     return EXIT_OK
 
 
-def _client(control: str | None, timeout_s: float) -> ControlClient:
+def client_of(control: str | None, timeout_s: float) -> ControlClient:
+    """The client for `--control`, or for the place where a socket is looked for without it."""
     return ControlClient(default_socket() if control is None else Path(control), timeout_s)

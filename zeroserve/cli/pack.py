@@ -2,9 +2,15 @@
 
 import os
 import sys
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
 
 from zeroserve.errors import EXIT_OK, PackRefused
 from zeroserve.pack.archive import (
@@ -13,6 +19,31 @@ from zeroserve.pack.archive import (
     atomic_output,
     epoch_from_environment,
     pack,
+)
+from zeroserve.pack.coding import CODINGS
+
+
+def _codings(text: str) -> tuple[str, ...]:
+    known = [coding.token for coding in CODINGS]
+    given = [one.strip() for one in text.split(",")] if text else []
+    for one in given:
+        if one not in known:
+            raise click.BadParameter(f"`{one}` is none of {', '.join(known)}")
+    return tuple(one for one in known if one in given)
+
+
+PRECOMPRESS_OPTION = click.option(
+    "--precompress",
+    type=_codings,
+    metavar="LIST",
+    default="",
+    help="Make coded forms of files that shrink: a comma list of br, zstd, gzip. Needs "
+    "`pip install 'zeroserve[precompress]'`.",
+)
+NO_IMMUTABLE_OPTION = click.option(
+    "--no-immutable",
+    is_flag=True,
+    help="Do not let files with a hash in their names (app.3f2a9c1b.js) be cached for ever.",
 )
 
 
@@ -24,26 +55,38 @@ from zeroserve.pack.archive import (
     is_flag=True,
     help="Keep what is left out by default: version control, .env*, private keys, editor backups.",
 )
-def pack_command(directory: str, output: str | None, include_hidden: bool) -> int:
+@PRECOMPRESS_OPTION
+@NO_IMMUTABLE_OPTION
+def pack_command(
+    directory: str,
+    output: str | None,
+    include_hidden: bool,
+    precompress: tuple[str, ...],
+    no_immutable: bool,
+) -> int:
     """Make a tarball of DIR.
 
     The same tree gives the same bytes on every machine: members are sorted, owners and rights are
     fixed, and times are 0 unless SOURCE_DATE_EPOCH is set. Symbolic links are left out with a
-    warning; links that leave the tree are refused.
+    warning; links that leave the tree are refused. `_headers` and `_redirects` at the top of DIR
+    become the rules of the site.
     """
-    pack_to(Path(directory), output, include_hidden)
+    options = PackOptions(
+        include_hidden=include_hidden, precompress=precompress, immutable=not no_immutable
+    )
+    pack_to(Path(directory), output, options)
     return EXIT_OK
 
 
-def pack_to(directory: Path, output: str | None, include_hidden: bool) -> None:
+def pack_to(directory: Path, output: str | None, options: PackOptions) -> None:
     """Pack to a file (whole or not at all) or to standard output, and say on stderr what was done.
 
     Raises `PackRefused`.
     """
-    options = PackOptions(include_hidden=include_hidden, mtime=epoch_from_environment(os.environ))
+    options = replace(options, mtime=epoch_from_environment(os.environ))
     if output is not None:
         with atomic_output(Path(output)) as file:
-            result = pack(directory, file, options)
+            result = _pack(directory, file, options)
     else:
         if sys.stdout.isatty():
             raise PackRefused(
@@ -52,7 +95,7 @@ def pack_to(directory: Path, output: str | None, include_hidden: bool) -> None:
                 hint=f"`zeroserve pack {directory} -o site.tar`",
             )
         try:
-            result = pack(directory, sys.stdout.buffer, options)
+            result = _pack(directory, sys.stdout.buffer, options)
             sys.stdout.buffer.flush()
         except OSError as error:
             # Python would try to write the rest once more when it exits.
@@ -60,6 +103,24 @@ def pack_to(directory: Path, output: str | None, include_hidden: bool) -> None:
             why = (error.strerror or str(error)).lower()
             raise PackRefused("pack-output", f"standard output cannot be written: {why}") from error
     _tell(result)
+
+
+def _pack(directory: Path, output: BinaryIO, options: PackOptions) -> PackResult:
+    if not (options.precompress and sys.stderr.isatty()):
+        return pack(directory, output, options)
+    with ExitStack() as stack:
+        bar: ProgressBar[int] | None = None
+
+        def show(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None:  # nothing is drawn before there is something to wait for
+                made = click.progressbar(
+                    length=total, label="precompressing", file=sys.stderr, show_pos=False
+                )
+                bar = stack.enter_context(made)
+            bar.update(done - bar.pos)
+
+        return pack(directory, output, options, show)
 
 
 def _tell(result: PackResult) -> None:

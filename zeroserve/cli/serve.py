@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
-from zeroserve.cli.pack import pack_to
-from zeroserve.cli.values import positive_int, positive_number
+from zeroserve.cli.limits import limit_options, take_limits
+from zeroserve.cli.pack import NO_IMMUTABLE_OPTION, PRECOMPRESS_OPTION, pack_to
+from zeroserve.cli.values import port, positive_int, positive_number
 from zeroserve.config.load import ServeWish, load_config
 from zeroserve.config.model import CHUNK_BYTES_DEFAULT, GRACE_SECONDS_DEFAULT, THREADS_DEFAULT
 from zeroserve.errors import EXIT_OK, UsageRefused
+from zeroserve.pack.archive import PackOptions
 
 LOG_FORMATS = ("common", "combined", "json", "off")
 
@@ -46,6 +48,23 @@ LOG_FORMATS = ("common", "combined", "json", "off")
     "--dev-cert",
     is_flag=True,
     help="Make a self-signed certificate for this run and print its fingerprint.",
+)
+@click.option(
+    "--redirect-https",
+    is_flag=True,
+    help="Answer every request over plain HTTP with 308 to HTTPS, on the port of the first "
+    "--tls-addr.",
+)
+@click.option(
+    "--https-port",
+    type=port,
+    metavar="PORT",
+    help="With --redirect-https: the port that clients use, where it is another one.",
+)
+@click.option(
+    "--validate-hostnames",
+    metavar="LIST",
+    help="Comma list of the hosts that are served; requests for others get 421.",
 )
 @click.option(
     "--threads",
@@ -98,6 +117,13 @@ LOG_FORMATS = ("common", "combined", "json", "off")
     "health checks with the digest that is served.",
 )
 @click.option(
+    "--metrics-addr",
+    metavar="ADDR",
+    help="Plain HTTP listener for GET /metrics (Prometheus text), same forms as --addr. Best on "
+    "loopback: whoever reaches it can read.",
+)
+@limit_options
+@click.option(
     "--grace",
     type=positive_number,
     metavar="SECONDS",
@@ -120,20 +146,30 @@ LOG_FORMATS = ("common", "combined", "json", "off")
     help="With --pack: keep what is left out by default (version control, .env*, private keys, "
     "editor backups).",
 )
+@PRECOMPRESS_OPTION
+@NO_IMMUTABLE_OPTION
 @click.pass_context
 def serve(ctx: click.Context, /, **flags: object) -> int:
     """Serve one tarball, or pack a folder into one."""
     directory = flags.pop("pack_directory")
     output = flags.pop("output")
-    include_hidden = bool(flags.pop("include_hidden"))
+    options = PackOptions(
+        include_hidden=bool(flags.pop("include_hidden")),
+        precompress=flags.pop("precompress"),  # type: ignore[arg-type]  # click made it
+        immutable=not flags.pop("no_immutable"),
+    )
     if isinstance(directory, str):
         if flags["site"] is not None or flags["release"] is not None:
             raise UsageRefused("usage", "`--pack` cannot be given with something to serve")
-        pack_to(Path(directory), output if isinstance(output, str) else None, include_hidden)
+        pack_to(Path(directory), output if isinstance(output, str) else None, options)
         return EXIT_OK
-    if output is not None or include_hidden:
-        raise UsageRefused("usage", "`-o` and `--include-hidden` are for `--pack DIR`")
-    loaded = load_config(ServeWish(**flags))  # type: ignore[arg-type]  # click's names are its fields
+    if output is not None or options != PackOptions():
+        raise UsageRefused(
+            "usage",
+            "`-o`, `--include-hidden`, `--precompress` and `--no-immutable` are for `--pack DIR`",
+        )
+    limits = take_limits(flags)
+    loaded = load_config(ServeWish(**flags, limits=limits))  # type: ignore[arg-type]  # click's names are its fields
     for notice in loaded.notices:
         click.echo(notice, err=True)
     sys.stderr.flush()

@@ -17,6 +17,22 @@ def positive_int(text: str) -> int:
         raise click.BadParameter(f"invalid number `{text}`") from None
 
 
+def count(text: str) -> int:
+    """A whole number, where 0 means no limit. Raises `BadParameter` for other text."""
+    text = str(text)  # click sends a default through here as well
+    if text.isascii() and text.isdigit() and int(text) < LARGEST:
+        return int(text)
+    raise click.BadParameter(f"invalid number `{text}`")
+
+
+def port(text: str) -> int:
+    """A port, 1 to 65535. Raises `BadParameter` for other text."""
+    number = positive_int(text)
+    if number > 65535:
+        raise click.BadParameter(f"`{text}` is no port")
+    return number
+
+
 def positive_number(text: str) -> float:
     """A number above zero, perhaps with a fraction. Raises `BadParameter` for other text."""
     try:

@@ -4,6 +4,7 @@ Runs in the front end only. Files are opened here only where their content is a 
 secret); site and certificates are read by the daemon, at start and at each reload alike.
 """
 
+import ipaddress
 import re
 import socket
 import stat
@@ -11,11 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zeroserve.config.address import parse_address
+from zeroserve.config.hostname import parse_hostname
 from zeroserve.config.model import (
     CHUNK_BYTES_DEFAULT,
     CHUNK_BYTES_MIN,
     GRACE_SECONDS_DEFAULT,
+    LIMITS_DEFAULT,
     THREADS_DEFAULT,
+    Limits,
     ListenAddress,
     ServerConfig,
     TlsFiles,
@@ -49,6 +53,11 @@ class ServeWish:
     probe_file: str | None = None
     grace: float = GRACE_SECONDS_DEFAULT
     reuse_port: bool = False
+    validate_hostnames: str | None = None
+    redirect_https: bool = False
+    https_port: int | None = None
+    metrics_addr: str | None = None
+    limits: Limits = LIMITS_DEFAULT
 
 
 @dataclass(slots=True)
@@ -67,7 +76,9 @@ def load_config(wish: ServeWish) -> LoadedConfig:
     _judge_source(wish)
     listeners = _listeners(wish)
     _judge_tls(wish, listeners)
+    _judge_redirect(wish, listeners)
     notices: list[str] = []
+    metrics = _metrics_address(wish, listeners, notices)
     secret = None if wish.probe_file is None else _read_secret(Path(wish.probe_file), notices)
     dev_pair = _make_dev_pair(listeners, notices) if wish.dev_cert else None
     files = None
@@ -92,6 +103,11 @@ def load_config(wish: ServeWish) -> LoadedConfig:
         probe_secret=secret,
         grace_s=wish.grace,
         reuse_port=wish.reuse_port,
+        hostnames=_hostnames(wish.validate_hostnames),
+        redirect_https=wish.redirect_https,
+        https_port=wish.https_port,
+        limits=wish.limits,
+        metrics_address=metrics,
     )
     return LoadedConfig(config, notices)
 
@@ -127,11 +143,71 @@ def _listeners(wish: ServeWish) -> tuple[ListenAddress, ...]:
     listeners += [parse_address(text, "https") for text in wish.tls_addr]
     seen: set[tuple[object, ...]] = set()
     for one in listeners:
-        place = (one.kind, one.host, one.port, one.path, one.fd)
+        place = _place(one)
         if place in seen and (one.kind != "tcp" or one.port != 0):
             raise UsageRefused("usage", f"`{one.text}` is given twice", hint="leave one out")
         seen.add(place)
     return tuple(listeners)
+
+
+def _place(one: ListenAddress) -> tuple[object, ...]:
+    return (one.kind, one.host, one.port, one.path, one.fd)
+
+
+def _metrics_address(
+    wish: ServeWish, listeners: tuple[ListenAddress, ...], notices: list[str]
+) -> ListenAddress | None:
+    if wish.metrics_addr is None:
+        return None
+    address = parse_address(wish.metrics_addr, "http")
+    fixed = address.kind != "tcp" or address.port != 0
+    if fixed and _place(address) in {_place(one) for one in listeners}:
+        raise UsageRefused(
+            "usage",
+            f"`{address.text}` is given twice",
+            hint="metrics have a listener of their own",
+        )
+    if address.kind == "tcp" and not ipaddress.ip_address(address.host).is_loopback:
+        notices.append(
+            f"warning: everybody who reaches `{address.text}` can read the metrics "
+            "(`127.0.0.1:PORT` is for this machine only)"
+        )
+    return address
+
+
+def _hostnames(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    try:
+        names = [parse_hostname(one.strip()) for one in text.split(",")]
+    except ValueError as error:
+        raise UsageRefused(
+            "usage",
+            f"--validate-hostnames: {error}",
+            hint="give a comma list, as `example.org,www.example.org`",
+        ) from None
+    return tuple(dict.fromkeys(names))
+
+
+def _judge_redirect(wish: ServeWish, listeners: tuple[ListenAddress, ...]) -> None:
+    if not wish.redirect_https:
+        if wish.https_port is not None:
+            raise UsageRefused("usage", "`--https-port` is for `--redirect-https`")
+        return
+    schemes = {one.scheme for one in listeners}
+    if schemes != {"http", "https"}:
+        raise UsageRefused(
+            "usage",
+            "`--redirect-https` needs a listener to redirect from and one to redirect to",
+            hint="give `--addr` and `--tls-addr`",
+        )
+    first = next(one for one in listeners if one.scheme == "https")
+    if wish.https_port is None and first.kind == "unix":
+        raise UsageRefused(
+            "usage",
+            f"`--redirect-https`: `{first.text}` has no port to redirect to",
+            hint="name the port that clients use: `--https-port 443`",
+        )
 
 
 def _judge_tls(wish: ServeWish, listeners: tuple[ListenAddress, ...]) -> None:

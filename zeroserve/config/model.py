@@ -46,11 +46,32 @@ class TlsPair(Record):
     key_name: str
 
 
+class Limits(Record):
+    """What a connection may take. Times in whole seconds; a count of 0 means no limit.
+
+    The reasons for the defaults are in `zeroserve.cli.limits`, beside the flags.
+    """
+
+    handshake_seconds: int = 10
+    head_seconds: int = 10
+    body_seconds: int = 30
+    idle_seconds: int = 75
+    send_seconds: int = 60
+    requests_per_connection: int = 0
+    connections: int = 0
+    connections_per_address: int = 0
+
+
+LIMITS_DEFAULT = Limits()
+
+
 class ServerConfig(Record):
     """Everything the daemon needs. Exactly one of `site` and `release` is set.
 
     Paths are as they were given and stay relative to the directory the server was started in.
-    `access_log` None means stderr, `log_format` None no log; `grace_s` in seconds.
+    `access_log` None means stderr, `log_format` None no log; `grace_s` in seconds. `hostnames` None
+    means every host; with `redirect_https` a `https_port` of None is that of the first HTTPS
+    listener.
     """
 
     site: str | None = None
@@ -68,6 +89,11 @@ class ServerConfig(Record):
     probe_secret: str | None = None
     grace_s: float = GRACE_SECONDS_DEFAULT
     reuse_port: bool = False
+    hostnames: tuple[str, ...] | None = None
+    redirect_https: bool = False
+    https_port: int | None = None
+    limits: Limits = LIMITS_DEFAULT
+    metrics_address: ListenAddress | None = None
 
     @property
     def has_tls(self) -> bool:
@@ -87,6 +113,11 @@ def decode_config(data: bytes) -> ServerConfig:
     """
     fields: dict[str, Any] = json.loads(data)
     fields["listeners"] = tuple(ListenAddress(**one) for one in fields["listeners"])
+    fields["limits"] = Limits(**fields["limits"])
+    if fields["hostnames"] is not None:
+        fields["hostnames"] = tuple(fields["hostnames"])
+    if fields["metrics_address"] is not None:
+        fields["metrics_address"] = ListenAddress(**fields["metrics_address"])
     if fields["tls_files"] is not None:
         fields["tls_files"] = TlsFiles(**fields["tls_files"])
     if fields["dev_pair"] is not None:

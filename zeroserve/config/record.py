@@ -15,6 +15,9 @@ else:
         return lambda decorated: decorated
 
 
+SECRETS = ("key_pem", "probe_secret", "tls")
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class Record:
     """A frozen value with named fields, given by keyword. Class attributes are the defaults."""
@@ -39,7 +42,11 @@ class Record:
         return hash(tuple(self.as_dict().items()))
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items())
+        # A record may end in an error's text and so in a log: secrets are left out.
+        fields = ", ".join(
+            f"{name}=..." if name in SECRETS and value is not None else f"{name}={value!r}"
+            for name, value in self.as_dict().items()
+        )
         return f"{type(self).__name__}({fields})"
 
     def as_dict(self) -> "dict[str, Any]":

@@ -12,6 +12,7 @@ import time
 
 from zeroserve.control import identity
 from zeroserve.control.listeners import bind_all
+from zeroserve.control.metrics_server import MetricsServer
 from zeroserve.control.notify import notify
 from zeroserve.control.reloader import Reloader
 from zeroserve.control.server import ControlServer
@@ -72,13 +73,18 @@ def _serve(config: "ServerConfig", start_engine: "StartEngine") -> int:
     log_fd = open_log(config)
     control = None if config.control is None else ControlServer.claim(config.control)
     listeners: list[BoundListener] = []
+    metrics: list[BoundListener] = []
     try:
         listeners = bind_all(config.listeners, threads=config.threads, reuse_port=config.reuse_port)
+        if config.metrics_address is not None:
+            metrics = bind_all([config.metrics_address], threads=1, reuse_port=False)
         service = Service.start(config, listeners, log_fd, start_engine, say)
     except BaseException:
         if control is not None and config.control is not None:
             control.close()
             os.unlink(config.control)  # noqa: PTH108  # pathlib is not loaded here
+        for listener in metrics:
+            listener.close()
         raise
     finally:
         for listener in listeners:
@@ -90,6 +96,9 @@ def _serve(config: "ServerConfig", start_engine: "StartEngine") -> int:
     life = _Life(config, service)
     if control is not None:
         life.open_control(control)
+    for listener in metrics:
+        say(f"metrics on {listener.scheme}://{listener.address}/metrics")
+        life.open_metrics(listener.sockets[0])
     # What exists now stays for good: the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -124,12 +133,17 @@ class _Life:
         self._service = service
         self._reloader = Reloader(service.reload)
         self._control: ControlServer | None = None
+        self._metrics: MetricsServer | None = None
         self._draining = False
 
     def open_control(self, listener: "socket.socket") -> None:
         assert self._config.control is not None
         self._control = ControlServer(self._config.control, self._service, self._ask_to_end)
         self._control.open(listener)
+
+    def open_metrics(self, listener: "socket.socket") -> None:
+        self._metrics = MetricsServer(self._service.metrics)
+        self._metrics.open(listener)
 
     def run(self) -> int:
         self._reloader.start()
@@ -198,6 +212,7 @@ class _Life:
 
     def _end(self, code: int) -> int:
         quiet = self._control is None or self._control.close(1.0)
+        quiet = (self._metrics is None or self._metrics.close(1.0)) and quiet
         quiet = self._reloader.end(1.0) and quiet
         # A thread that is still inside the engine would meet freed memory: then leave as it is.
         if quiet and self._service.stop():

@@ -12,6 +12,12 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STATISTICS = (
     ("connections_open", "zeroserve_connections_open", "gauge", "Connections that are open now."),
     ("connections", "zeroserve_connections_total", "counter", "Connections accepted."),
+    (
+        "connections_refused",
+        "zeroserve_connections_refused_total",
+        "counter",
+        "Connections turned away by a limit.",
+    ),
     ("accept_errors", "zeroserve_accept_errors_total", "counter", "Accepts that went wrong."),
     ("tls_handshakes", "zeroserve_tls_handshakes_total", "counter", "TLS handshakes completed."),
     ("tls_failures", "zeroserve_tls_failures_total", "counter", "TLS handshakes that ended early."),

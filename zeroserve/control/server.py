@@ -1,8 +1,7 @@
 """Server of the control socket: HTTP/1.1 over a unix socket with mode 0600, one request each.
 
 Whoever can open the socket may reload and stop the server, so its rights are its authentication.
-Connections are few and short: a thread each, at most `CONNECTIONS_MAX` at a time, each bounded in
-bytes and seconds.
+Each request is bounded in bytes and seconds.
 """
 
 import errno
@@ -10,9 +9,9 @@ import json
 import os
 import socket
 import sys
-import threading
 
 from zeroserve.control import wire
+from zeroserve.control.acceptor import CONNECTIONS_MAX, Acceptor
 from zeroserve.control.generation import is_digest
 from zeroserve.control.listeners import remove_stale_socket
 from zeroserve.control.metrics import CONTENT_TYPE as METRICS_TYPE
@@ -27,10 +26,8 @@ if TYPE_CHECKING:
 
     Answer = tuple[int, str, bytes]
 
-CONNECTIONS_MAX = 16
 REQUEST_SECONDS = 10.0
 PATH_BYTES_MAX = 107  # sun_path has 108 bytes and ends with a zero
-STACK_BYTES = 256 << 10
 JSON_TYPE = "application/json"
 REASONS = {
     200: "OK",
@@ -52,9 +49,7 @@ class ControlServer:
         self._path = path
         self._service = service
         self._drain = drain
-        self._free = threading.BoundedSemaphore(CONNECTIONS_MAX)
-        self._closed = False
-        self._listener: socket.socket | None = None
+        self._acceptor = Acceptor("control", self._serve)
         self._inode = -1
 
     @staticmethod
@@ -85,45 +80,20 @@ class ControlServer:
 
     def open(self, listener: socket.socket) -> None:
         """Answer on a claimed socket, in threads of our own."""
-        self._listener = listener
         self._inode = os.stat(self._path).st_ino  # noqa: PTH116  # pathlib is not loaded here
-        threading.stack_size(STACK_BYTES)
-        threading.Thread(target=self._accept, name="control", daemon=True).start()
+        self._acceptor.open(listener)
 
     def close(self, timeout_s: float) -> bool:
         """Accept nothing more and remove the socket file. Returns whether every answer was sent."""
-        self._closed = True
-        if self._listener is not None:
-            # Closing alone would leave the accepting thread asleep.
-            self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
+        self._acceptor.close()
+        if self._inode >= 0:
             remove_own_socket(self._path, self._inode)
-        return all(self._free.acquire(timeout=timeout_s) for _ in range(CONNECTIONS_MAX))
-
-    def _accept(self) -> None:
-        assert self._listener is not None
-        while not self._closed:
-            self._free.acquire()
-            try:
-                peer, _ = self._listener.accept()
-            except OSError:
-                self._free.release()
-                if self._closed:
-                    return
-                threading.Event().wait(0.1)  # out of descriptors: the next moment may have some
-                continue
-            threading.Thread(target=self._serve, args=(peer,), name="control", daemon=True).start()
+        return self._acceptor.wait_quiet(timeout_s)
 
     def _serve(self, peer: socket.socket) -> None:
-        try:
-            with peer:
-                answer = self._receive_and_answer(peer)
-                if answer is not None:
-                    _send(peer, answer)
-        except OSError:
-            return  # the peer went away, or was too slow
-        finally:
-            self._free.release()
+        answer = self._receive_and_answer(peer)
+        if answer is not None:
+            _send(peer, answer)
 
     def _receive_and_answer(self, peer: socket.socket) -> "Answer | None":
         try:
@@ -145,7 +115,7 @@ class ControlServer:
         method, path, version = message.first
         if not version.startswith("HTTP/1."):
             return _problem(400, "only HTTP/1.1 is spoken here")
-        if self._closed:
+        if self._acceptor.closed:
             return _problem(503, "the server is ending")
         route = {
             "/status": ("GET", self._status),

@@ -14,7 +14,7 @@ from zeroserve.config.record import Record
 from zeroserve.control.generation import Material, load_material
 from zeroserve.control.metrics import render_metrics
 from zeroserve.control.notify import notify, notify_reloading
-from zeroserve.errors import ReleaseRefused, ZeroserveError
+from zeroserve.errors import ReleaseRefused, UsageRefused, ZeroserveError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -234,7 +234,28 @@ def engine_settings(
         "chunk_size": config.chunk_size,
         "access_log": log,
         "probe_path": probe,
+        "hostnames": None if config.hostnames is None else list(config.hostnames),
+        "redirect_https_port": https_port(config, listeners),
+        "limits": config.limits.as_dict(),
     }
+
+
+def https_port(config: "ServerConfig", listeners: "Sequence[BoundListener]") -> int | None:
+    """The port that plain HTTP is sent to, None when it is served. Known only after the bind.
+
+    Raises `UsageRefused` when the first HTTPS listener, an inherited socket, has none.
+    """
+    if not config.redirect_https or config.https_port is not None:
+        return config.https_port
+    address = next(one.address for one in listeners if one.scheme == "https")
+    port = address.rpartition(":")[2]
+    if address.startswith(("unix:", "fd:")) or not port.isdigit():
+        raise UsageRefused(
+            "usage",
+            f"`--redirect-https`: `{address}` has no port to redirect to",
+            hint="name the port that clients use: `--https-port 443`",
+        )
+    return int(port)
 
 
 def timestamp() -> str:

@@ -4,7 +4,8 @@ The same tree gives the same bytes on every machine.
 
 Each file is read twice: once for its digest, which stands in the index at the front, and once for
 its bytes. A file that changed in between is refused. Memory is bounded by one chunk and the list
-of names.
+of names, and by the largest files that are precompressed. What is made on the way (coded forms,
+rules) waits in a temporary directory.
 """
 
 import hashlib
@@ -19,30 +20,33 @@ from typing import BinaryIO
 from zeroserve.errors import PackRefused
 from zeroserve.pack import ustar
 from zeroserve.pack.content_type import content_type_of
+from zeroserve.pack.digested import CHUNK_BYTES, Digested, changed, digest, identity, opened
 from zeroserve.pack.member_index import (
     INDEX_PATH,
     Member,
     encode_index,
-    encodings_of,
     index_size,
     site_digest_of,
     text_digest,
 )
-from zeroserve.pack.walk import SourceFile, walk
+from zeroserve.pack.precompress import Progress, code_files
+from zeroserve.pack.site_rules import compile_site
+from zeroserve.pack.walk import walk
 
-CHUNK_BYTES = 1 << 20
-PLACEHOLDER = b"<zs-meta"
 EPOCH_MAX = 1 << 40  # some 34,000 years; beyond it is a unit mistaken
 
 
 @dataclass(frozen=True, slots=True)
 class PackOptions:
     """How to pack. `mtime` in seconds since 1970 is that of every member; 0 means no
-    Last-Modified.
+    Last-Modified. `precompress` are tokens of `coding.CODINGS`; `immutable` lets fingerprinted
+    names be cached for ever.
     """
 
     include_hidden: bool = False
     mtime: int = 0
+    precompress: tuple[str, ...] = ()
+    immutable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +58,6 @@ class PackResult:
     members: int
     size: int
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Digested:
-    file: SourceFile
-    sha256: bytes
-    has_placeholder: bool
-    identity: tuple[int, ...]
 
 
 class _HashedOutput:
@@ -95,32 +91,50 @@ def epoch_from_environment(environment: dict[str, str] | os._Environ[str]) -> in
     return int(text)
 
 
-def pack(directory: Path, output: BinaryIO, options: PackOptions) -> PackResult:
+def pack(
+    directory: Path,
+    output: BinaryIO,
+    options: PackOptions,
+    progress: Progress | None = None,
+) -> PackResult:
     """Write the archive of `directory` to `output`, which need not be seekable.
 
+    `progress` is told how far precompressing is, in bytes of the files to do: done, and in all.
     Raises `PackRefused`; then what `output` got is no archive. Errors of `output` itself are not
     caught.
     """
     tree = walk(directory, include_hidden=options.include_hidden)
-    digested = [_digest(file) for file in tree.files]
-    members = _place(digested, options.mtime)
+    with tempfile.TemporaryDirectory(prefix="zeroserve-pack-") as scratch:
+        place = Path(scratch)
+        site = compile_site(tree.files, place, immutable=options.immutable)
+        digested = [digest(file) for file in site.files]
+        forms = code_files(digested, options.precompress, place, progress)
+        digested = sorted(digested + forms.made, key=lambda one: one.file.path.encode())
+        members = _place(digested, forms.encodings, options.mtime)
+        sink = _write(digested, members, options.mtime, output)
+    site_digest = site_digest_of((member.path, member.sha256) for member in members)
+    return PackResult(
+        release_digest=text_digest(sink.digest.digest()),
+        site_digest=text_digest(site_digest),
+        members=len(members) + 1,
+        size=sink.size,
+        warnings=(*tree.warnings, *site.warnings, *forms.warnings),
+    )
+
+
+def _write(
+    digested: list[Digested], members: list[Member], mtime: int, output: BinaryIO
+) -> _HashedOutput:
     index = encode_index(members)
     sink = _HashedOutput(output)
-    sink.write(ustar.header_bytes(INDEX_PATH, len(index), options.mtime))
+    sink.write(ustar.header_bytes(INDEX_PATH, len(index), mtime))
     sink.write(index + bytes(ustar.padding(len(index))))
     for one, member in zip(digested, members, strict=True):
         sink.write(ustar.header_bytes(member.path, member.size, member.mtime))
         assert sink.size == member.offset, member
         _copy(one, sink)
     sink.write(ustar.END_OF_ARCHIVE)
-    site = site_digest_of((member.path, member.sha256) for member in members)
-    return PackResult(
-        release_digest=text_digest(sink.digest.digest()),
-        site_digest=text_digest(site),
-        members=len(members) + 1,
-        size=sink.size,
-        warnings=tree.warnings,
-    )
+    return sink
 
 
 @contextmanager
@@ -151,28 +165,7 @@ def atomic_output(destination: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _digest(file: SourceFile) -> _Digested:
-    digest = hashlib.sha256()
-    wants_placeholder = content_type_of(file.path).startswith("text/html")
-    found = False
-    tail = b""
-    with _opened(file) as source:
-        identity = _identity(source)
-        while chunk := source.read(CHUNK_BYTES):
-            digest.update(chunk)
-            if wants_placeholder and not found:
-                window = tail + chunk
-                found = PLACEHOLDER in window
-                tail = window[-len(PLACEHOLDER) + 1 :]
-        # A file may have been replaced since the walk: its size is that of what was just read.
-        size = source.tell()
-        if _identity(source) != identity:
-            raise _changed(file)
-    file = SourceFile(file.path, file.source, size)
-    return _Digested(file, digest.digest(), found, identity)
-
-
-def _place(digested: list[_Digested], mtime: int) -> list[Member]:
+def _place(digested: list[Digested], encodings: dict[str, int], mtime: int) -> list[Member]:
     """Every member with the offset its data will have. They are sorted already."""
     paths = frozenset(one.file.path for one in digested)
     types = {path: content_type_of(path) for path in paths}
@@ -190,7 +183,7 @@ def _place(digested: list[_Digested], mtime: int) -> list[Member]:
                 mtime=mtime,
                 sha256=one.sha256,
                 content_type=types[path],
-                encodings=encodings_of(path, paths),
+                encodings=encodings.get(path, 0),
                 has_placeholder=one.has_placeholder,
             )
         )
@@ -198,44 +191,19 @@ def _place(digested: list[_Digested], mtime: int) -> list[Member]:
     return members
 
 
-def _copy(one: _Digested, sink: _HashedOutput) -> None:
+def _copy(one: Digested, sink: _HashedOutput) -> None:
     size = 0
-    with _opened(one.file) as source:
-        if _identity(source) != one.identity:
-            raise _changed(one.file)
+    with opened(one.file) as source:
+        if identity(source) != one.identity:
+            raise changed(one.file)
         while chunk := source.read(CHUNK_BYTES):
             size += len(chunk)
             if size > one.file.size:
                 break
             sink.write(chunk)
-        if size != one.file.size or _identity(source) != one.identity:
-            raise _changed(one.file)
+        if size != one.file.size or identity(source) != one.identity:
+            raise changed(one.file)
     sink.write(bytes(ustar.padding(size)))
-
-
-@contextmanager
-def _opened(file: SourceFile) -> Iterator[BinaryIO]:
-    # O_NOFOLLOW: between the walk and now the file may have become a link.
-    try:
-        descriptor = os.open(file.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise PackRefused("pack-unreadable", f"`{file.source}`: {why}") from error
-    with os.fdopen(descriptor, "rb", buffering=0) as source:
-        yield source
-
-
-def _identity(source: BinaryIO) -> tuple[int, ...]:
-    now = os.fstat(source.fileno())
-    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
-
-
-def _changed(file: SourceFile) -> PackRefused:
-    return PackRefused(
-        "pack-changed",
-        f"`{file.source}` changed while it was packed",
-        hint="pack again when nothing writes there",
-    )
 
 
 def _umask() -> int:

@@ -25,7 +25,6 @@ INDEX_BYTES_MAX = 1 << 30  # 10 million members with long names; more is a damag
 ENCODING_BR = 1
 ENCODING_ZSTD = 2
 ENCODING_GZIP = 4
-ENCODING_SUFFIXES = ((".br", ENCODING_BR), (".zst", ENCODING_ZSTD), (".gz", ENCODING_GZIP))
 FLAG_PLACEHOLDER = 1
 
 assert HEADER.size == 64
@@ -68,11 +67,6 @@ def site_digest_of(pairs: Iterable[tuple[str, bytes]]) -> bytes:
     for path, sha256 in sorted((path.encode(), sha256) for path, sha256 in pairs):
         digest.update(path + b"\0" + sha256)
     return digest.digest()
-
-
-def encodings_of(path: str, paths: frozenset[str]) -> int:
-    """Which ready-made encodings of `path` lie beside it, as bits."""
-    return sum(bit for suffix, bit in ENCODING_SUFFIXES if path + suffix in paths)
 
 
 def index_size(paths: Iterable[str], content_types: Iterable[str]) -> int:
