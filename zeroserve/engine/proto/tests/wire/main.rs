@@ -3,6 +3,7 @@
 mod accept_encoding;
 mod chunk;
 mod conditional;
+mod connection;
 mod date;
 mod encode;
 mod feed;
