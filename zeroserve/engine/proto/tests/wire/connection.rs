@@ -185,7 +185,10 @@ fn differs(case: &Case, parts: &[&[u8]]) -> Option<String> {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the count is for whoever asks how many there are")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the count is for whoever asks how many there are"
+)]
 fn every_row_of_the_table_has_its_verdict_however_it_is_cut() {
     let cases = cases();
     assert!(cases.len() >= CASES_MIN, "{} cases", cases.len());
