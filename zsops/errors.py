@@ -124,6 +124,18 @@ class LinkLost(HostUnreachable):
     code = "link-lost"
 
 
+class HostKeyRefused(HostUnreachable):
+    """A server showed another key than the known one, or none is known: nothing was said to it."""
+
+    code = "host-key"
+
+
+class LoginRefused(HostUnreachable):
+    """The server is the right one, but lets us in by none of our keys."""
+
+    code = "login-refused"
+
+
 # -- refusals and failures a host reports ---------------------------------------------------------
 
 
@@ -152,6 +164,13 @@ class NotInstalled(HostError):
     """The instance does not exist on this host yet."""
 
     code = "not-installed"
+    exit_code = ExitCode.USAGE
+
+
+class OutOfScope(HostError):
+    """The session's key is pinned to other instances than the one it names."""
+
+    code = "out-of-scope"
     exit_code = ExitCode.USAGE
 
 

@@ -36,6 +36,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--root", type=Path, default=None, help="where the host keeps its state"
         )
+        if name == "serve":
+            command.add_argument(
+                "--instance",
+                action="append",
+                default=[],
+                help="an instance this session may touch (repeatable); all without it",
+            )
         if name in ("supervise", "expire"):
             command.add_argument("--instance", required=True)
         if name == "supervise":
@@ -51,7 +58,7 @@ def _run(wish: argparse.Namespace) -> int:
     if wish.command == "serve":
         from zsops.host.serve import serve
 
-        return serve(root)
+        return serve(root, wish.instance)
     if wish.command == "supervise":
         from zsops.host.supervise import supervise
 

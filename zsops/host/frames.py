@@ -28,6 +28,21 @@ class Source(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class Sink(Protocol):
+    """Where frames go: one whole frame a call; `LinkLost` when nobody takes it."""
+
+    def send(self, payload: Payload, /) -> None: ...
+
+
+def encode(payload: Payload) -> bytes:
+    """The frame of a payload."""
+    if isinstance(payload, bytes):
+        kind, body = b"B", payload
+    else:
+        kind, body = b"J", json.dumps(payload, separators=(",", ":")).encode()
+    return _HEAD.pack(kind, len(body)) + body
+
+
 class Descriptor:
     """A file descriptor as a `Source`; `patience_s` bounds each wait, None waits for ever."""
 
@@ -100,11 +115,7 @@ class FrameWriter:
 
     def send(self, payload: Payload) -> None:
         """Write one frame; `LinkLost` when nobody reads."""
-        if isinstance(payload, bytes):
-            kind, body = b"B", payload
-        else:
-            kind, body = b"J", json.dumps(payload, separators=(",", ":")).encode()
-        rest = memoryview(_HEAD.pack(kind, len(body)) + body)
+        rest = memoryview(encode(payload))
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from zsops.errors import HostBug, LinkLost, ProtocolMismatch, ZsopsError, wire_error
+from zsops.errors import HostBug, LinkLost, OutOfScope, ProtocolMismatch, ZsopsError, wire_error
 from zsops.host import calls, crash_point
 from zsops.host.codec import from_json, to_json
 from zsops.host.frames import Descriptor, FrameReader, FrameWriter, Payload
@@ -25,7 +26,11 @@ _PATIENCE_S = 30.0
 class Session:
     """One operator's conversation."""
 
-    def __init__(self, machine: Machine, source: int, sink: int) -> None:
+    def __init__(
+        self, machine: Machine, source: int, sink: int, scope: frozenset[str] = frozenset()
+    ) -> None:
+        """`scope`: the only instances this session may name; empty means all."""
+        self._scope = scope
         self._source = Descriptor(source)
         self._reader = FrameReader(self._source)
         self._writer = FrameWriter(sink, _PATIENCE_S)
@@ -69,7 +74,19 @@ class Session:
             _check_versions(from_json(calls.Greeting, frame.get("body")))
             return {"answer": to_json(self._host.hello())}
         request = from_json(call.request, frame.get("body"))
+        self._refuse_foreign(call.name, request)
         return {"answer": to_json(call.perform(self._host, request))}
+
+    def _refuse_foreign(self, call: str, request: object) -> None:
+        """A key that is pinned to some instances deploys those, and breaks nobody's lease."""
+        if not self._scope:
+            return
+        named = getattr(request, "instance", None)
+        if call == calls.BREAK_LEASE.name or (named is not None and named not in self._scope):
+            raise OutOfScope(
+                f"this session may only deploy {', '.join(sorted(self._scope))}",
+                hint="the host's `authorized_keys` pins this key to them",
+            )
 
     def _send_event(self, event: StepEvent) -> None:
         self._send({"event": to_json(event)})
@@ -120,9 +137,9 @@ def _check_versions(greeting: calls.Greeting) -> None:
         )
 
 
-def serve(root: Path) -> int:
-    """Serve one session on our own stdin and stdout."""
+def serve(root: Path, instances: Sequence[str] = ()) -> int:
+    """Serve one session on our own stdin and stdout, for these instances (none named: all)."""
     machine = Machine(root)
     with contextlib.suppress(KeyboardInterrupt):
-        Session(machine, sys.stdin.fileno(), sys.stdout.fileno()).run()
+        Session(machine, sys.stdin.fileno(), sys.stdout.fileno(), frozenset(instances)).run()
     return 0

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import IO, BinaryIO, Self, TypeVar
+from typing import BinaryIO, Self, TypeVar
 
 from zsops.errors import DigestMismatch, HostError, LinkLost, ProtocolMismatch, host_error
 from zsops.host import calls
 from zsops.host import messages as m
 from zsops.host.codec import from_json, to_json
-from zsops.host.frames import CHUNK_BYTES, FrameReader, FrameWriter
+from zsops.host.frames import CHUNK_BYTES, FrameReader, Sink, Source
 from zsops.transport.base import UploadProgress
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-_WRITE_PATIENCE_S = 60.0
 
 
 class FramedSession:
     """`HostSession` by frames. `on_close` ends whatever carries the streams."""
 
-    def __init__(self, source: IO[bytes], sink: int, on_close: Callable[[], None]) -> None:
+    def __init__(self, source: Source, sink: Sink, on_close: Callable[[], None]) -> None:
         """Does the handshake; `ProtocolMismatch` or `HostUnreachable` when it fails."""
         self._reader = FrameReader(source)
-        self._writer = FrameWriter(sink, _WRITE_PATIENCE_S)
+        self._writer = sink
         self._on_close: Callable[[], None] | None = on_close
         self._greeting = self._greet()
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from zsops import process
 from zsops.errors import HostUnreachable, LinkLost
 from zsops.host.__main__ import default_root
+from zsops.host.frames import FrameWriter
 from zsops.transport.framed import FramedSession
 
+_WRITE_PATIENCE_S = 60.0
 _END_PATIENCE_S = 30.0  # a request that runs on without us reaches its resting point
 
 
@@ -38,7 +40,8 @@ class LocalTransport:
         except OSError as error:
             raise HostUnreachable(f"`zsops-host` cannot be started: {error}") from error
         try:
-            return FramedSession(child.stdout, child.stdin.fileno(), lambda: _end(child))
+            sink = FrameWriter(child.stdin.fileno(), _WRITE_PATIENCE_S)
+            return FramedSession(child.stdout, sink, lambda: _end(child))
         except LinkLost as lost:
             code = child.close(_END_PATIENCE_S)
             raise HostUnreachable(

@@ -1,0 +1,236 @@
+"""Hosts over SSH: one connection a session, jump hosts shared, every server's key verified.
+
+One connection carries one exec channel on which `zsops-host serve` speaks the frames of
+`framed.py`. Every server on the way, hop or host, must show a key that known_hosts knows before
+anything is said to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shlex
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zsops.errors import HostKeyRefused, HostUnreachable, LinkLost, ProtocolMismatch
+from zsops.transport import known_hosts as keys
+from zsops.transport.framed import FramedSession
+from zsops.transport.known_hosts import KnownHosts
+from zsops.transport.limits import Limits
+from zsops.transport.ssh_config import Endpoint, Route, SshWish, resolve
+from zsops.transport.ssh_connection import (
+    Connection,
+    NoCommonKey,
+    Ran,
+    Stream,
+    TooBusy,
+    tcp,
+    without_ssh,
+)
+
+_BANNER_ATTEMPTS = 6
+_BANNER_PAUSE_S = 0.2
+_PROGRAM_MISSING = 127  # what shells say for a command that does not exist
+
+
+@dataclass(frozen=True)
+class Remote:
+    """How to start the on-host half at the end of a way."""
+
+    program: tuple[str, ...] = ("zsops-host",)
+    root: str | None = None  # None: where the host has it by default
+    instances: tuple[str, ...] = ()  # what this session may touch; empty: all
+    sudo: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command line; quoted, since sshd hands it to the login shell."""
+        argv = [*(("sudo", "-n") if self.sudo else ()), *self.program, "serve"]
+        if self.root is not None:
+            argv += ["--root", self.root]
+        for instance in self.instances:
+            argv += ["--instance", instance]
+        return shlex.join(argv)
+
+
+class SshTransport:
+    """`Transport` to one host."""
+
+    def __init__(self, host: str, wish: SshWish, remote: Remote, network: SshNetwork) -> None:
+        self._host = host
+        self._wish = wish
+        self._remote = remote
+        self._network = network
+
+    @property
+    def host(self) -> str:
+        return self._host
+
+    def connect(self) -> FramedSession:
+        """A new connection to the host (jump hosts are kept), and `zsops-host` at its end."""
+        connection = self._network.connect(self._wish)
+        try:
+            return _session(connection, self._remote.command)
+        except BaseException:
+            connection.close()
+            raise
+
+    def run(self, command: str, timeout_s: float) -> Ran:
+        """Run one command there, through the login shell. Raises HostUnreachable."""
+        connection = self._network.connect(self._wish)
+        try:
+            return connection.execute(command).drain(timeout_s)
+        finally:
+            connection.close()
+
+    def shown_keys(self) -> tuple[str, tuple[bytes, ...]]:
+        """The host's name for known_hosts and every key it shows, unverified: for a person."""
+        return self._network.shown_keys(self._wish)
+
+
+class SshNetwork:
+    """The SSH connections of one invocation: known keys, shared hops, limits. For any thread."""
+
+    def __init__(
+        self, limits: Limits | None = None, warn: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self.limits = limits or Limits()
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._hops: dict[tuple[Endpoint, ...], _Hop] = {}
+        self._known: dict[tuple[Path, ...], KnownHosts] = {}
+        self._routes: dict[SshWish, Route] = {}
+
+    def connect(self, wish: SshWish) -> Connection:
+        """A fresh connection, logged in. Raises HostUnreachable and ConfigError."""
+        route = self._route(wish)
+        return self._open(route.hops, route.target)
+
+    def close(self) -> None:
+        """End the connections to jump hosts; never raises."""
+        with self._lock:
+            hops, self._hops = list(self._hops.values()), {}
+        for hop in hops:
+            hop.close()
+
+    def shown_keys(self, wish: SshWish) -> tuple[str, tuple[bytes, ...]]:
+        """See `SshTransport.shown_keys`. Hops are verified as ever."""
+        route = self._route(wish)
+        found = []
+        for algorithm in keys.plain_algorithms():
+            with contextlib.suppress(NoCommonKey):
+                connection = self._dial(route.hops, route.target, (algorithm,))
+                found.append(connection.host_key)
+                connection.close()
+        return route.target.key_name, tuple(found)
+
+    def _route(self, wish: SshWish) -> Route:
+        with self._lock:
+            if wish not in self._routes:
+                self._routes[wish] = self._resolve(wish)
+            return self._routes[wish]
+
+    def _resolve(self, wish: SshWish) -> Route:
+        try:
+            return resolve(wish)
+        except FileNotFoundError:
+            self._warn("there is no `ssh` here to ask for its settings; reading them ourselves")
+            return Route(without_ssh(wish))
+        except (OSError, TimeoutError) as error:
+            raise HostUnreachable(f"`ssh -G {wish.address}`: {error}") from error
+
+    def _open(self, hops: tuple[Endpoint, ...], target: Endpoint) -> Connection:
+        known = self._known_hosts(target)
+        accepted = known.algorithms(target.key_name)
+        if not accepted:
+            files = ", ".join(f"`{each}`" for each in target.known_hosts) or "no file"
+            raise HostKeyRefused(
+                f"no key is known for `{target.key_name}` (looked in {files})",
+                hint="`zsops hosts trust` shows the fingerprints and writes them down",
+            )
+        with self.limits.handshake() if not hops else contextlib.nullcontext():
+            connection = self._dial(hops, target, accepted)
+            try:
+                known.check(target.key_name, connection.host_key, time.time())
+                connection.log_in()
+            except BaseException:
+                connection.close()
+                raise
+        connection.limits = self.limits
+        return connection
+
+    def _dial(
+        self, hops: tuple[Endpoint, ...], target: Endpoint, accepted: tuple[str, ...]
+    ) -> Connection:
+        """Reach the server and exchange keys, trying again where it was merely too busy."""
+        for attempt in range(_BANNER_ATTEMPTS):
+            try:
+                stream = self._hop(hops).stream(target) if hops else tcp(target)
+                return Connection(target, stream, accepted)
+            except TooBusy:
+                if attempt + 1 == _BANNER_ATTEMPTS:
+                    raise
+                # Jitter: the others that were turned away come back as well.
+                time.sleep(_BANNER_PAUSE_S * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311
+        raise AssertionError("the last attempt raises")
+
+    def _hop(self, hops: tuple[Endpoint, ...]) -> _Hop:
+        with self._lock:
+            hop = self._hops.get(hops)
+            if hop is None:
+                hop = self._hops[hops] = _Hop(lambda: self._open(hops[:-1], hops[-1]))
+        return hop
+
+    def _known_hosts(self, endpoint: Endpoint) -> KnownHosts:
+        files = endpoint.known_hosts
+        with self._lock:
+            if files not in self._known:
+                self._known[files] = KnownHosts.load(files)
+            return self._known[files]
+
+
+class _Hop:
+    """A jump host: one connection, opened when first needed, opened anew when it died."""
+
+    def __init__(self, dial: Callable[[], Connection]) -> None:
+        self._dial = dial
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+
+    def stream(self, target: Endpoint) -> Stream:
+        """A TCP stream from the hop to `target`."""
+        with self._lock:
+            if self._connection is None or not self._connection.is_alive:
+                self._connection = self._dial()
+            connection = self._connection
+        return connection.forward(target)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+
+
+def _session(connection: Connection, command: str) -> FramedSession:
+    pipe = connection.execute(command)
+
+    def close() -> None:
+        pipe.close()
+        connection.close()
+
+    try:
+        return FramedSession(pipe, pipe, close)
+    except (LinkLost, ProtocolMismatch) as error:
+        words, code = pipe.last_words()
+        if isinstance(error, ProtocolMismatch) and code != _PROGRAM_MISSING:
+            raise
+        name = connection.endpoint.host
+        ended = f" with {code}" if code is not None else ""
+        raise HostUnreachable(
+            f"`{command}` ended{ended} on `{name}`" + (f": {words}" if words else ""),
+            hint=f"is `zsops-host` installed there? try `ssh {name} zsops-host --help`",
+        ) from error
