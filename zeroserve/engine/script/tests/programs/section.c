@@ -1,0 +1,3 @@
+#include <zeroserve.h>
+
+ZS_SECTION("xdp") zs_u64 entry(void) { return 0; }
