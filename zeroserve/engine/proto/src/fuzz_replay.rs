@@ -53,3 +53,18 @@ fn client_hello() {
 fn flight() {
     replay("flight", crate::tls::flight::fuzz_flight);
 }
+
+#[test]
+fn h2_frames() {
+    replay("h2_frames", crate::h2::fuzz::fuzz_h2_frames);
+}
+
+#[test]
+fn hpack() {
+    replay("hpack", crate::h2::fuzz::fuzz_hpack);
+}
+
+#[test]
+fn h2_operations() {
+    replay("h2_operations", crate::h2::fuzz::fuzz_h2_operations);
+}

@@ -97,6 +97,11 @@ impl HeadBlock {
         self.text.shrink_to(TEXT_BYTES_KEPT);
     }
 
+    #[cfg(test)]
+    pub(super) const fn text_capacity(&self) -> usize {
+        self.text.capacity()
+    }
+
     pub(super) const fn priority(&self) -> Option<Priority> {
         self.priority
     }
@@ -269,7 +274,7 @@ impl HeadBlock {
     fn sort(&mut self, start: usize, name_len: usize, kind: FieldKind) {
         let end = self.text.len() - 2;
         self.list_bytes += end - start - 2 + FIELD_OVERHEAD;
-        if self.list_bytes > HEADER_BLOCK_BYTES_MAX || self.counted > HEADERS_MAX {
+        if self.list_bytes > HEADER_BLOCK_BYTES_MAX {
             self.too_large = true;
         }
         if self.too_large || self.malformed || kind == FieldKind::Malformed {
@@ -300,6 +305,11 @@ impl HeadBlock {
     #[inline]
     fn add_field(&mut self, start: usize, name_len: usize, end: usize, counted: usize) {
         self.counted += counted;
+        if self.counted > HEADERS_MAX {
+            self.too_large = true;
+            self.text.truncate(start);
+            return;
+        }
         self.fields_start.get_or_insert(start);
         self.lines.push(Line {
             start,

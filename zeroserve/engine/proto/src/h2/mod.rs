@@ -44,6 +44,11 @@ mod receive;
 mod send;
 mod stream;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+#[cfg(test)]
+mod tests;
+
 pub use connection::{Connection, Settings};
 pub use event::{Cause, Event, Step};
 pub use fault::{Counters, ErrorCode, Fault};

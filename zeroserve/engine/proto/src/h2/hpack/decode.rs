@@ -131,7 +131,7 @@ impl Decoder {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn table_size(&self) -> usize {
         self.table.size()
     }

@@ -187,6 +187,13 @@ fn code(byte: u8) -> Code {
     TABLES.codes[byte as usize]
 }
 
+/// The code of a symbol and its length, for the model.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn code_of(symbol: usize) -> Option<(u32, u32)> {
+    let code = TABLES.codes.get(symbol)?;
+    Some((code.bits, u32::from(code.length)))
+}
+
 /// How many bytes [`encode`] writes for `bytes`.
 pub(super) fn encoded_len(bytes: &[u8]) -> usize {
     let bits: usize = bytes

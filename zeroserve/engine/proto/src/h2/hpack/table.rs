@@ -44,7 +44,7 @@ impl<T: Copy> LineTable<T> {
         self.size_max
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) const fn size(&self) -> usize {
         self.size
     }
@@ -139,7 +139,7 @@ mod tests {
                     cap = length * 3;
                     table.set_size_max(cap);
                 } else {
-                    let line: Vec<u8> = (0..length).map(|at| ((number * 31 + at) % 251) as u8).collect();
+                    let line: Vec<u8> = (0..length).map(|at| (number * 31 + at).to_le_bytes()[0]).collect();
                     table.insert(&line, 0, length + ENTRY_OVERHEAD, number);
                     model.insert(0, line);
                 }
