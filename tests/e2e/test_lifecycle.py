@@ -173,10 +173,18 @@ def test_the_access_log_has_one_line_a_request(
 def test_a_storm_of_hups_becomes_few_reloads_and_the_last_one_counts(
     tmp_path: Path, certificate: Certificate
 ) -> None:
-    tar = pack_files({"index.html": b"0"}, tmp_path / "site.tar")
-    with Server(tar, place=tmp_path, certificate=certificate) as server:
-        for number in range(1, 6):
-            pack_files({"index.html": str(number).encode()}, tar)
+    """Every signal but the first comes while a reload runs that has opened an older tar."""
+    filler = pattern("filler", 32_000_000)  # read and hashed at each reload, which takes its time
+    tars = [
+        pack_files(
+            {"index.html": str(number).encode(), "filler": filler}, tmp_path / f"{number}.tar"
+        )
+        for number in range(6)
+    ]
+    tar = tars[0].rename(tmp_path / "site.tar")
+    with Server(tar, place=tmp_path / "run", certificate=certificate) as server:
+        for newer in tars[1:]:
+            newer.replace(tar)
             for _ in range(100):
                 server.program.send(signal.SIGHUP)
         with server.connect() as connection:
@@ -184,7 +192,7 @@ def test_a_storm_of_hups_becomes_few_reloads_and_the_last_one_counts(
         last = server.control.status()["last_reload"]
         assert isinstance(last, dict)
         assert last["ok"] is True
-        assert 1 <= last["id"] < 250
+        assert 1 <= last["id"] <= 20, "500 signals are answered by few reloads"
 
 
 def test_the_process_is_named_zeroserve(hello_tar: Path, tmp_path: Path) -> None:
@@ -285,12 +293,14 @@ def test_a_port_alone_means_both_families(hello_tar: Path, tmp_path: Path) -> No
 
 
 def test_a_port_has_one_server_unless_sharing_is_asked_for(hello_tar: Path, tmp_path: Path) -> None:
-    with Server(hello_tar, "--addr", "127.0.0.1:0", place=tmp_path / "first") as first:
-        port = first.address("http")[1]
-        for threads in ("1", "2"):
-            second = zeroserve("--threads", threads, "--addr", f"127.0.0.1:{port}", hello_tar)
-            assert second.code == 1
-            assert "error[address-in-use]" in second.stderr
+    for loops in ("1", "2"):  # with two, the first server's own sockets are a group
+        arguments = (hello_tar, "--addr", "127.0.0.1:0", "--threads", loops)
+        with Server(*arguments, place=tmp_path / f"first-{loops}") as first:
+            port = first.address("http")[1]
+            for threads in ("1", "2"):
+                second = zeroserve("--threads", threads, "--addr", f"127.0.0.1:{port}", hello_tar)
+                assert second.code == 1
+                assert "error[address-in-use]" in second.stderr
     shared = ("--addr", f"127.0.0.1:{port}", "--reuse-port")
     with (
         Server(hello_tar, *shared, place=tmp_path / "second") as one,
