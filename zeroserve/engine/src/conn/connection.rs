@@ -10,6 +10,7 @@ use futures_util::future::join;
 use zs_proto::error::PeerError;
 use zs_proto::h1::body::{BodyDrain, Drain};
 use zs_proto::h1::parse::{HeadProgress, parse_head};
+use zs_proto::h2::Preface;
 
 use super::lifetime::{Ended, Registered};
 use super::session::{Ingested, Session};
@@ -79,7 +80,7 @@ impl Waiting {
 }
 
 /// How a connection ends.
-enum End {
+pub(super) enum End {
     /// All is said: goodbye and close.
     Goodbye,
     /// The peer may still be sending: let it read the answer before the socket goes.
@@ -103,22 +104,32 @@ impl From<Ended> for End {
     }
 }
 
-struct Connection<L: Link> {
-    worker: Rc<Worker>,
-    link: L,
-    session: Session<L::Chunk>,
-    place: Registered,
-    peer: Peer,
+pub(super) struct Connection<L: Link> {
+    pub(super) worker: Rc<Worker>,
+    pub(super) link: L,
+    pub(super) session: Session<L::Chunk>,
+    pub(super) place: Registered,
+    pub(super) peer: Peer,
     /// Request bytes, opened and not answered yet, from `consumed` on.
-    input: Vec<u8>,
+    pub(super) input: Vec<u8>,
     consumed: usize,
     /// How far an unfinished head was searched for its end.
     unfinished: Option<HeadProgress>,
     /// The rest of a request body that is being thrown away.
     unwanted_body: Option<BodyDrain>,
     waiting: Waiting,
-    origin: Origin,
+    pub(super) origin: Origin,
     requests: u64,
+    protocol: Protocol,
+}
+
+/// Which protocol the peer speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    /// Known after the handshake; without TLS, by the first bytes.
+    Undecided,
+    Http1,
+    Http2,
 }
 
 /// Serves one connection until it ends.
@@ -142,6 +153,7 @@ pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, sche
             waiting,
             origin: Origin { scheme, sni: None },
             requests: 0,
+            protocol: Protocol::Undecided,
         };
         let Err(end) = connection.run().await;
         connection.finish(end).await;
@@ -171,7 +183,11 @@ impl<L: Link> Connection<L> {
     async fn run(&mut self) -> Result<std::convert::Infallible, End> {
         let mut peer_closed = false;
         loop {
-            self.answer_buffered().await?;
+            match self.protocol() {
+                Protocol::Undecided => {}
+                Protocol::Http1 => self.answer_buffered().await?,
+                Protocol::Http2 => return self.run_http2().await,
+            }
             self.flush().await?;
             if peer_closed {
                 return Err(End::Goodbye);
@@ -182,6 +198,26 @@ impl<L: Link> Connection<L> {
                 Some(chunk) => self.ingest(chunk).await?,
             };
         }
+    }
+
+    /// HTTP/2 over TLS is agreed on by ALPN; without TLS a client with prior knowledge says so first
+    /// (RFC 9113 section 3.3).
+    fn protocol(&mut self) -> Protocol {
+        if self.protocol == Protocol::Undecided {
+            self.protocol = match &self.session {
+                Session::Plain { .. } => match Preface::of(&self.input) {
+                    Preface::Whole => Protocol::Http2,
+                    Preface::Partial => Protocol::Undecided,
+                    Preface::Other => Protocol::Http1,
+                },
+                Session::Tls(session) => match session.protocol() {
+                    None => Protocol::Undecided,
+                    Some(b"h2") => Protocol::Http2,
+                    Some(_) => Protocol::Http1,
+                },
+            };
+        }
+        self.protocol
     }
 
     /// Opens what has arrived; true when it was the peer's last.
@@ -327,7 +363,15 @@ impl<L: Link> Connection<L> {
         counters.response(status);
         counters.bytes_sent.add(body_bytes);
         if let Some(requester) = requester {
-            self.log(&requester, status, body_bytes, started, generation.id);
+            let duration = monotonic().saturating_sub(started);
+            let facts = (status, body_bytes, duration, generation.id);
+            log(
+                &self.worker,
+                &self.peer,
+                self.session.scheme(),
+                &requester,
+                facts,
+            );
         }
         sent?;
         self.unwanted_body = unwanted_body;
@@ -391,7 +435,8 @@ impl<L: Link> Connection<L> {
         let (offset, size) = (entry.offset, entry.size);
         let mut body = generation.bodies.body(member);
         if body.is_none() && size <= CACHED_BODY_BYTES_MAX as u64 {
-            body = Some(self.load_body(generation, member, offset, size).await?);
+            let length = usize::try_from(size).map_err(|_| End::Abort)?;
+            body = Some(load_body(&self.worker, generation, member, offset, length).await?);
         }
         match body {
             Some(body) => {
@@ -402,32 +447,6 @@ impl<L: Link> Connection<L> {
             }
             None => self.stream(generation, head, offset + start, length).await,
         }
-    }
-
-    /// Reads a small body once and keeps it for the next requests.
-    async fn load_body(
-        &self,
-        generation: &LoopGeneration,
-        member: u32,
-        offset: u64,
-        size: u64,
-    ) -> Result<Rc<[u8]>, End> {
-        let length = usize::try_from(size).map_err(|_| End::Abort)?;
-        let buffer = self.worker.buffers.take(length);
-        let (result, buffer) = ring::read_at(&generation.site.file, buffer, offset, length).await;
-        if result? != length {
-            return Err(End::Abort); // the file was cut short under us
-        }
-        let body: Rc<[u8]> = Rc::from(&buffer[..length]);
-        self.worker.buffers.give(buffer);
-        let grown = generation.bodies.keep(member, &body);
-        let gauge = &self.worker.counters.cache_bytes;
-        if grown >= 0 {
-            gauge.add(grown.unsigned_abs());
-        } else {
-            gauge.subtract(grown.unsigned_abs());
-        }
-        Ok(body)
     }
 
     /// Head and body in as few records as there can be: the first holds the head and what fits.
@@ -518,23 +537,6 @@ impl<L: Link> Connection<L> {
         Ok(())
     }
 
-    fn log(&self, requester: &Requester, status: u16, bytes: u64, started: Duration, id: u64) {
-        let Some(log) = &self.worker.log else { return };
-        let kept = log.record(&Line {
-            peer: &self.peer.text(),
-            scheme: self.session.scheme(),
-            date: self.worker.clock.date(),
-            requester,
-            status,
-            body_bytes: bytes,
-            duration: monotonic().saturating_sub(started),
-            generation: id,
-        });
-        if !kept {
-            self.worker.counters.log_lines_dropped.add(1);
-        }
-    }
-
     async fn finish(mut self, end: End) {
         self.place.lifetime.extend(LINGER_SECONDS);
         match end {
@@ -577,12 +579,61 @@ impl<L: Link> Connection<L> {
     }
 }
 
+/// Reads a small body once and keeps it for the next requests.
+pub(super) async fn load_body(
+    worker: &Worker,
+    generation: &LoopGeneration,
+    member: u32,
+    offset: u64,
+    length: usize,
+) -> Result<Rc<[u8]>, End> {
+    let buffer = worker.buffers.take(length);
+    let (result, buffer) = ring::read_at(&generation.site.file, buffer, offset, length).await;
+    if result? != length {
+        return Err(End::Abort); // the file was cut short under us
+    }
+    let body: Rc<[u8]> = Rc::from(&buffer[..length]);
+    worker.buffers.give(buffer);
+    let grown = generation.bodies.keep(member, &body);
+    let gauge = &worker.counters.cache_bytes;
+    if grown >= 0 {
+        gauge.add(grown.unsigned_abs());
+    } else {
+        gauge.subtract(grown.unsigned_abs());
+    }
+    Ok(body)
+}
+
+/// One line about a finished request: status, bytes of body, duration, generation.
+pub(super) fn log(
+    worker: &Worker,
+    peer: &Peer,
+    scheme: &'static str,
+    requester: &Requester,
+    (status, body_bytes, duration, generation): (u16, u64, Duration, u64),
+) {
+    let Some(log) = &worker.log else { return };
+    let kept = log.record(&Line {
+        peer: &peer.text(),
+        scheme,
+        date: worker.clock.date(),
+        requester,
+        status,
+        body_bytes,
+        duration,
+        generation,
+    });
+    if !kept {
+        worker.counters.log_lines_dropped.add(1);
+    }
+}
+
 fn give_back(buffers: &Buffers, input: &mut Vec<u8>, output: &mut Vec<u8>) {
     buffers.give(std::mem::take(input));
     buffers.give(std::mem::take(output));
 }
 
-async fn send_all<L: Link>(link: &L, mut output: Vec<u8>) -> io::Result<Vec<u8>> {
+pub(super) async fn send_all<L: Link>(link: &L, mut output: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut sent = 0;
     while sent < output.len() {
         let (result, buffer) = link.send(output, sent).await;

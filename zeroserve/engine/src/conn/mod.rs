@@ -3,6 +3,7 @@
 
 mod buffers;
 mod connection;
+mod http2;
 mod lifetime;
 mod link;
 mod session;

@@ -13,7 +13,7 @@ use crate::config::TlsSpec;
 use crate::error::EngineError;
 
 /// Protocols offered by ALPN, most wanted first, in wire form (RFC 7301 section 3.1).
-const ALPN: &[u8] = b"\x08http/1.1";
+const ALPN: &[u8] = b"\x02h2\x08http/1.1";
 
 pub(crate) struct Context(SslContext);
 

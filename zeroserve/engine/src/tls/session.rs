@@ -120,6 +120,17 @@ impl<C: Deref<Target = [u8]>> Session<C> {
         outcome
     }
 
+    /// The protocol agreed on by ALPN, `http/1.1` when the client named none; `None` before the
+    /// handshake is done.
+    pub(crate) fn protocol(&self) -> Option<&[u8]> {
+        self.established.then(|| {
+            self.stream
+                .ssl()
+                .selected_alpn_protocol()
+                .unwrap_or(b"http/1.1")
+        })
+    }
+
     /// The name that the client asked for (RFC 6066 section 3).
     pub(crate) fn server_name(&self) -> Option<Box<str>> {
         let name = self.stream.ssl().servername(NameType::HOST_NAME)?;

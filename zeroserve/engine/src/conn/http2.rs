@@ -1,0 +1,529 @@
+//! A connection that speaks HTTP/2: the state machine of `zs_proto::h2` between the session and the
+//! answers. All frames of a read are handled in one go; all answers gather and leave as few records.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use zs_proto::h2::{self, Cause, ErrorCode, Event, StreamId};
+
+use super::Link;
+use super::connection::{Connection, End, Peer, send_all};
+use super::lifetime::{Ended, Lifetime};
+use super::session::{Ingested, Session};
+use crate::clock::{monotonic, monotonic_seconds};
+use crate::generation::LoopGeneration;
+use crate::observe::Requester;
+use crate::reply::{Body, CACHED_BODY_BYTES_MAX, Reply};
+use crate::request::{self, Exchange};
+use crate::ring;
+use crate::worker::Worker;
+
+/// Frames gather up to here before they are sealed and sent.
+const OUTPUT_HIGH_WATER: usize = 64 << 10;
+/// One stream's share of a turn, so that streams of one urgency advance together.
+const TURN_BYTES: usize = 32 << 10;
+
+/// The part of a connection that HTTP/2 works on; the link is apart, since a receive is always under
+/// way on it.
+struct Http2<'c, L: Link> {
+    machine: h2::Connection,
+    worker: &'c Rc<Worker>,
+    session: &'c mut Session<L::Chunk>,
+    input: &'c mut Vec<u8>,
+    lifetime: &'c Lifetime,
+    peer: &'c Peer,
+    sending: Vec<Sending>,
+}
+
+/// An answer whose body has not all been taken by the state machine.
+struct Sending {
+    stream: StreamId,
+    generation: Rc<LoopGeneration>,
+    pieces: VecDeque<Piece>,
+    record: Record,
+}
+
+/// Body bytes in order.
+enum Piece {
+    Bytes {
+        bytes: Vec<u8>,
+        at: usize,
+    },
+    Cached {
+        body: Rc<[u8]>,
+        at: usize,
+        end: usize,
+    },
+    Member {
+        member: u32,
+        start: u64,
+        length: u64,
+    },
+}
+
+/// What the log will say of an answer.
+struct Record {
+    requester: Option<Requester>,
+    status: u16,
+    body_bytes: u64,
+    started: Duration,
+}
+
+/// What a turn of the loop has found.
+enum Turn {
+    /// There is more to send without hearing from the peer.
+    Busy,
+    /// Nothing moves until the peer says something.
+    Waiting,
+    Finished,
+}
+
+impl<L: Link> Connection<L> {
+    /// Serves the rest of the connection as HTTP/2; what has arrived is in the input.
+    pub(super) async fn run_http2(&mut self) -> Result<Infallible, End> {
+        let Self {
+            worker,
+            link,
+            session,
+            place,
+            peer,
+            input,
+            origin,
+            ..
+        } = self;
+        let link = &*link;
+        let limits = &worker.rules.limits;
+        let lifetime = &*place.lifetime;
+        let machine = h2::Connection::new(&h2::Settings::default());
+        let mut http2 = Http2::<L> {
+            machine,
+            worker,
+            session,
+            input,
+            lifetime,
+            peer,
+            sending: Vec::new(),
+        };
+        let mut receiving = pin!(link.recv().fuse());
+        let mut peer_closed = false;
+        lifetime.extend(limits.head_seconds);
+        loop {
+            let progress = http2.handle_input(origin);
+            let turn = http2.fill_output().await?;
+            if let Some(output) = http2.sealed_output()? {
+                lifetime.extend(limits.send_seconds);
+                let output = lifetime.guard(send_all(link, output)).await??;
+                worker.buffers.give(output);
+            }
+            if matches!(turn, Turn::Finished) || peer_closed {
+                return Err(End::Goodbye);
+            }
+            let chunk = match turn {
+                Turn::Busy => match receiving.as_mut().now_or_never() {
+                    Some(chunk) => chunk?,
+                    None => continue,
+                },
+                Turn::Waiting | Turn::Finished => {
+                    http2.rest(progress);
+                    let received = lifetime.guard(receiving.as_mut()).await;
+                    lifetime.set_idle(false);
+                    match received {
+                        Ok(chunk) => chunk?,
+                        Err(ended) => return Err(http2.part(ended, link).await),
+                    }
+                }
+            };
+            receiving.set(link.recv().fuse());
+            peer_closed = match chunk {
+                None => true,
+                Some(chunk) => http2.ingest(chunk)?,
+            };
+        }
+    }
+}
+
+impl<L: Link> Http2<'_, L> {
+    fn ingest(&mut self, chunk: L::Chunk) -> Result<bool, End> {
+        if self.input.capacity() == 0 {
+            *self.input = self.worker.buffers.take(0);
+        }
+        match self.session.ingest(chunk, self.input) {
+            Ingested::Open | Ingested::Established => Ok(false),
+            Ingested::PeerClosed => Ok(true),
+            Ingested::Failed => Err(End::Abort),
+        }
+    }
+
+    /// Answers what has arrived; true when a request was among it.
+    fn handle_input(&mut self, origin: &request::Origin) -> bool {
+        let now = monotonic_seconds();
+        let mut consumed = 0;
+        let mut progress = false;
+        if self.worker.draining() {
+            self.machine.drain();
+        }
+        loop {
+            let step = self.machine.handle_bytes(now, &self.input[consumed..]);
+            consumed += step.consumed;
+            let (stream, exchange) = match step.event {
+                None => break,
+                Some(Event::Request {
+                    stream,
+                    head,
+                    end_stream,
+                }) => {
+                    progress = true;
+                    let generation = self.worker.generation();
+                    let mut exchange =
+                        request::answer(self.worker, generation, &head, origin, false);
+                    if let Some(requester) = &mut exchange.requester {
+                        requester.version = "HTTP/2.0";
+                    }
+                    if !end_stream {
+                        self.machine.discard_body(stream);
+                    }
+                    (stream, exchange)
+                }
+                Some(Event::Refused { stream, error }) => {
+                    progress = true;
+                    (stream, request::refuse(self.worker, error))
+                }
+                Some(Event::Gone { stream, cause }) => {
+                    self.forget(stream, cause);
+                    continue;
+                }
+                Some(Event::Data { stream, bytes, .. }) => {
+                    let count = bytes.len();
+                    self.machine.body_consumed(stream, count);
+                    continue;
+                }
+                Some(_) => continue,
+            };
+            self.begin(stream, exchange);
+        }
+        self.input.drain(..consumed);
+        progress
+    }
+
+    /// Sends the head and, if it can be had at once, the body.
+    fn begin(&mut self, stream: StreamId, exchange: Exchange) {
+        let Exchange {
+            generation,
+            reply,
+            requester,
+            started,
+            ..
+        } = exchange;
+        let Reply {
+            status,
+            head,
+            body,
+            body_bytes,
+        } = reply;
+        let record = Record {
+            requester,
+            status,
+            body_bytes,
+            started,
+        };
+        if self.machine.output().capacity() == 0 {
+            *self.machine.output() = self.worker.buffers.take(0);
+        }
+        let Some(head_bytes) = self.machine.send_head(stream, &head, body_bytes == 0) else {
+            self.worker.buffers.give(head);
+            return;
+        };
+        if body_bytes == 0 {
+            self.worker.buffers.give(head);
+            return self.finished(&generation, record);
+        }
+        if let Body::Member {
+            member,
+            start,
+            length,
+        } = body
+            && let Some(bytes) = generation.bodies.body(member)
+        {
+            // The usual answer: a hot body that the windows have room for.
+            self.worker.buffers.give(head);
+            let at = usize::try_from(start).unwrap_or(usize::MAX);
+            let end = at.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+            let Some(wanted) = bytes.get(at..end) else {
+                return self.machine.reset(stream, ErrorCode::InternalError);
+            };
+            let turn = &wanted[..wanted.len().min(TURN_BYTES)];
+            let last = turn.len() == wanted.len();
+            let taken = self.machine.send_data(stream, turn, last).unwrap_or(0);
+            if taken == wanted.len() {
+                return self.finished(&generation, record);
+            }
+            let piece = Piece::Cached {
+                body: bytes,
+                at: at + taken,
+                end,
+            };
+            return self.queue(stream, generation, VecDeque::from([piece]), record);
+        }
+        let pieces = pieces(head, head_bytes, body, &self.worker.buffers);
+        self.queue(stream, generation, pieces, record);
+    }
+
+    fn queue(
+        &mut self,
+        stream: StreamId,
+        generation: Rc<LoopGeneration>,
+        pieces: VecDeque<Piece>,
+        record: Record,
+    ) {
+        self.machine.set_ready(stream, true);
+        self.sending.push(Sending {
+            stream,
+            generation,
+            pieces,
+            record,
+        });
+    }
+
+    /// Gives streams their turns until enough has gathered, or nothing can move.
+    async fn fill_output(&mut self) -> Result<Turn, End> {
+        while self.machine.output().len() < OUTPUT_HIGH_WATER {
+            let Some((stream, room)) = self.machine.poll_writable() else {
+                return Ok(if self.machine.is_finished() {
+                    Turn::Finished
+                } else {
+                    Turn::Waiting
+                });
+            };
+            let place = self
+                .sending
+                .iter()
+                .position(|sending| sending.stream == stream);
+            let Some(place) = place else {
+                self.machine.set_ready(stream, false);
+                continue;
+            };
+            self.advance(place, room.min(TURN_BYTES)).await?;
+        }
+        Ok(Turn::Busy)
+    }
+
+    /// One turn of one answer.
+    async fn advance(&mut self, place: usize, room: usize) -> Result<(), End> {
+        let Self {
+            machine,
+            worker,
+            sending,
+            ..
+        } = self;
+        let answer = &mut sending[place];
+        let last_piece = answer.pieces.len() == 1;
+        let stream = answer.stream;
+        let done = match answer.pieces.front_mut() {
+            None => true,
+            Some(Piece::Bytes { bytes, at }) => {
+                let count = room.min(bytes.len() - *at);
+                let end = last_piece && *at + count == bytes.len();
+                *at += machine
+                    .send_data(stream, &bytes[*at..*at + count], end)
+                    .unwrap_or(count);
+                *at == bytes.len()
+            }
+            Some(Piece::Cached { body, at, end }) => {
+                let count = room.min(*end - *at);
+                let last = last_piece && *at + count == *end;
+                *at += machine
+                    .send_data(stream, &body[*at..*at + count], last)
+                    .unwrap_or(count);
+                *at == *end
+            }
+            Some(Piece::Member {
+                member,
+                start,
+                length,
+            }) => {
+                let generation = Rc::clone(&answer.generation);
+                let entry = generation.site.index.entry(*member);
+                let count = usize::try_from(*length).unwrap_or(usize::MAX).min(room);
+                if entry.size <= CACHED_BODY_BYTES_MAX as u64 {
+                    let size = usize::try_from(entry.size).map_err(|_| End::Abort)?;
+                    let body = super::connection::load_body(
+                        worker,
+                        &generation,
+                        *member,
+                        entry.offset,
+                        size,
+                    )
+                    .await?;
+                    let at = usize::try_from(*start).map_err(|_| End::Abort)?;
+                    let end = at + usize::try_from(*length).map_err(|_| End::Abort)?;
+                    answer.pieces[0] = Piece::Cached { body, at, end };
+                    return Ok(());
+                }
+                let buffer = worker.buffers.take(count);
+                let offset = entry.offset + *start;
+                let (result, buffer) =
+                    ring::read_at(&generation.site.file, buffer, offset, count).await;
+                if result? != count {
+                    return Err(End::Abort); // the file was cut short under us
+                }
+                let last = last_piece && count as u64 == *length;
+                let taken = machine.send_data(stream, &buffer, last).unwrap_or(count);
+                worker.buffers.give(buffer);
+                *start += taken as u64;
+                *length -= taken as u64;
+                *length == 0
+            }
+        };
+        if done {
+            answer.pieces.pop_front();
+        }
+        if answer.pieces.is_empty() {
+            let Sending {
+                generation, record, ..
+            } = self.sending.swap_remove(place);
+            self.finished(&generation, record);
+        } else {
+            machine.set_ready(stream, true);
+        }
+        Ok(())
+    }
+
+    /// What has gathered, sealed.
+    fn sealed_output(&mut self) -> Result<Option<Vec<u8>>, End> {
+        let gathered = self.machine.output();
+        if gathered.is_empty() && self.session.output().is_empty() {
+            return Ok(None);
+        }
+        let output = self.session.output();
+        if output.capacity() == 0 {
+            *output = self.worker.buffers.take(gathered.len() + 1024);
+        }
+        if !self.session.seal(gathered) {
+            return Err(End::Abort);
+        }
+        gathered.clear();
+        Ok(Some(std::mem::take(self.session.output())))
+    }
+
+    /// Before a wait: sets its deadline, and frees what an idle connection doesn't need.
+    fn rest(&mut self, progress: bool) {
+        let limits = &self.worker.rules.limits;
+        let idle = self.machine.open_streams() == 0 && self.input.is_empty();
+        if idle {
+            self.lifetime.extend(limits.idle_seconds);
+            self.machine.rest();
+            self.worker
+                .buffers
+                .give(std::mem::take(self.machine.output()));
+            self.worker.buffers.give(std::mem::take(self.input));
+        } else if progress {
+            self.lifetime.extend(limits.send_seconds);
+        }
+        self.lifetime.set_idle(idle);
+    }
+
+    /// Says goodbye to a peer that has been silent for too long, or because we go away.
+    async fn part(&mut self, ended: Ended, link: &L) -> End {
+        self.machine.drain();
+        self.machine.finish_drain();
+        self.lifetime.revive(1);
+        if let Ok(Some(output)) = self.sealed_output() {
+            let _ = self.lifetime.guard(send_all(link, output)).await;
+        }
+        match ended {
+            Ended::Draining => End::Goodbye,
+            Ended::DeadlinePassed => End::Abort,
+        }
+    }
+
+    fn forget(&mut self, stream: StreamId, _cause: Cause) {
+        if let Some(place) = self
+            .sending
+            .iter()
+            .position(|sending| sending.stream == stream)
+        {
+            let Sending {
+                generation, record, ..
+            } = self.sending.swap_remove(place);
+            self.finished(&generation, record);
+        }
+    }
+
+    fn finished(&self, generation: &LoopGeneration, record: Record) {
+        let Record {
+            requester,
+            status,
+            body_bytes,
+            started,
+        } = record;
+        let counters = &self.worker.counters;
+        counters.response(status);
+        counters.bytes_sent.add(body_bytes);
+        if let Some(requester) = requester {
+            let duration = monotonic().saturating_sub(started);
+            super::connection::log(
+                self.worker,
+                self.peer,
+                self.session.scheme(),
+                &requester,
+                (status, body_bytes, duration, generation.id),
+            );
+        }
+    }
+}
+
+/// A reply's body as pieces. `head` holds the head's bytes and, behind them, those of an inline body.
+fn pieces(
+    mut head: Vec<u8>,
+    head_bytes: usize,
+    body: Body,
+    buffers: &super::Buffers,
+) -> VecDeque<Piece> {
+    match body {
+        Body::Inline => {
+            head.drain(..head_bytes);
+            VecDeque::from([Piece::Bytes { bytes: head, at: 0 }])
+        }
+        Body::Member {
+            member,
+            start,
+            length,
+        } => {
+            buffers.give(head);
+            VecDeque::from([Piece::Member {
+                member,
+                start,
+                length,
+            }])
+        }
+        Body::Parts {
+            member,
+            parts,
+            closing,
+        } => {
+            buffers.give(head);
+            let mut pieces = VecDeque::with_capacity(2 * parts.len() + 1);
+            for part in parts {
+                pieces.push_back(Piece::Bytes {
+                    bytes: part.head.into_vec(),
+                    at: 0,
+                });
+                let (start, length) = (part.start, part.length);
+                pieces.push_back(Piece::Member {
+                    member,
+                    start,
+                    length,
+                });
+            }
+            pieces.push_back(Piece::Bytes {
+                bytes: closing.into_vec(),
+                at: 0,
+            });
+            pieces
+        }
+    }
+}
