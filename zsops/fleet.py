@@ -23,7 +23,8 @@ from zsops.apply.target import ExternalProbe, RunInfo, Target
 from zsops.build.commit import commit_of
 from zsops.build.site import BuiltSite, OnLine, build_site
 from zsops.config.load import FILE_NAME, Project, load_project
-from zsops.config.models import LOCAL_HOST, Instance
+from zsops.config.models import Instance
+from zsops.config.values import LOCAL_HOST
 from zsops.facts.observe import observe_instance
 from zsops.facts.status import InstanceStatus, judge
 from zsops.host import messages as m

@@ -16,7 +16,7 @@ from contextlib import closing
 from urllib.parse import quote
 
 from zsops.apply.target import Target
-from zsops.config.models import split_address
+from zsops.config.values import split_address
 from zsops.errors import ZsopsError
 from zsops.host import messages as m
 

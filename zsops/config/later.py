@@ -7,19 +7,18 @@ from zsops.config.document import Location
 #: Location with `*` for any name, and the key itself.
 _LATER: frozenset[tuple[str, ...]] = frozenset(
     [
-        *((key,) for key in ("trust", "registry", "tls", "ech", "strategies", "daemon", "notify")),
+        *((key,) for key in ("trust", "registry", "tls", "ech", "daemon", "notify")),
         ("hooks",),
-        *(("defaults", key) for key in ("ssh", "strategy", "tls", "ech")),
+        *(("defaults", key) for key in ("strategy", "tls", "ech")),
         ("defaults", "health", "protocols"),
         ("defaults", "health", "content"),
         ("defaults", "confirm", "from"),
         *(("sites", "*", key) for key in ("compress", "headers_file", "plugins")),
         *(
             ("environments", "*", key)
-            for key in ("strategy", "channel", "protect", "extends", "ssh", "daemon", "tls", "ech")
+            for key in ("channel", "protect", "extends", "daemon", "tls", "ech")
         ),
-        *(("environments", "*", "hosts", "*", key) for key in ("addr", "groups", "labels", "ssh")),
-        *(("environments", "*", "instances", "*", key) for key in ("tls", "ech", "on", "limits")),
+        *(("environments", "*", "instances", "*", key) for key in ("tls", "ech", "limits")),
     ]
 )
 

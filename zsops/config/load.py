@@ -11,9 +11,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from zsops.config.contradictions import contradictions
 from zsops.config.document import Document, read_document
-from zsops.config.models import LOCAL_HOST, Environment, FleetConfig, Instance, Listen, Site
+from zsops.config.models import Environment, FleetConfig, Instance, Listen, Site
 from zsops.config.problems import Problem, Span, did_you_mean, draw
+from zsops.config.values import LOCAL_HOST
 from zsops.config.wording import problem_of
 from zsops.errors import ConfigError
 
@@ -120,7 +122,7 @@ def parse_config(text: str, file_name: str = FILE_NAME) -> FleetConfig:
         except ValidationError as error:
             problems.extend(problem_of(found, document) for found in error.errors())
     if config is not None:
-        problems.extend(_contradictions(config, document))
+        problems.extend(contradictions(config, document))
     if problems or config is None:
         raise ConfigInvalid(file_name, problems, document.lines)
     return config
@@ -131,7 +133,7 @@ def implied_local(config: FleetConfig) -> Environment:
     taken = {
         name
         for each in config.environments.values()
-        if LOCAL_HOST in each.hosts
+        if LOCAL_HOST in each.hosts and each.hosts[LOCAL_HOST].addr is None
         for name in each.instances
     }
     instances = {}
@@ -164,52 +166,6 @@ def _unknown_sites(document: Document) -> Iterator[Problem]:
 def _mapping(data: object, key: str) -> dict[str, object]:
     found = data.get(key) if isinstance(data, dict) else None
     return found if isinstance(found, dict) else {}
-
-
-def _contradictions(config: FleetConfig, document: Document) -> Iterator[Problem]:
-    owners: dict[tuple[str, str], str] = {}
-    addresses: dict[tuple[str, str], str] = {}
-    for env_name, environment in config.environments.items():
-        here = ("environments", env_name)
-        for host in environment.hosts:
-            if host != LOCAL_HOST:
-                yield Problem(
-                    document.key((*here, "hosts", host)),
-                    f"host `{host}`: hosts reached over SSH are not supported by this version",
-                    f"the only host is `{LOCAL_HOST}`, this machine; leave `hosts` out",
-                )
-            for name, instance in environment.instances.items():
-                span = document.key((*here, "instances", name))
-                owner = owners.setdefault((host, name), env_name)
-                if owner != env_name:
-                    text = f"instance `{name}` on host `{host}` already belongs to `{owner}`"
-                    yield Problem(span, text, "give it another name")
-                for scheme, address in instance.listen.addresses:
-                    here_at = f"{env_name}.{name}.{scheme}"
-                    first = addresses.setdefault((host, address), here_at)
-                    if first != here_at:
-                        at = (*here, "instances", name, "listen", scheme)
-                        text = f"`{address}` on host `{host}` is taken by `{first}`"
-                        yield Problem(document.value(at), text, "give it another port")
-        for name, instance in environment.instances.items():
-            yield from _instance_problems(document, instance, (*here, "instances", name))
-
-
-def _instance_problems(
-    document: Document, instance: Instance, at: tuple[str, ...]
-) -> Iterator[Problem]:
-    if instance.site is not None and instance.sites is not None:
-        yield Problem(
-            document.key((*at, "sites")), "`site` and `sites` exclude each other", "keep one"
-        )
-    elif instance.site is None and not instance.sites:
-        yield Problem(document.key(at), f"instance `{at[-1]}` serves no site", "add `site: NAME`")
-    if instance.sites is not None and len(instance.sites) > 1:
-        yield Problem(
-            document.key((*at, "sites")),
-            "several sites in one instance are not supported by this version",
-            "give each site an instance of its own",
-        )
 
 
 def _known(name: str, known: Mapping[str, object]) -> str:

@@ -6,115 +6,25 @@ what `zsops explain KEY` prints, so that the manual cannot drift from the check.
 
 from __future__ import annotations
 
-import ipaddress
-import re
-import shlex
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import Field
 
 from zsops.config.duration import Duration
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_HOST_NAME = re.compile(
-    r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
+from zsops.config.hosts import Host, HostPattern, Ssh
+from zsops.config.selector import Selector
+from zsops.config.strategy import Strategy
+from zsops.config.values import (
+    LOCAL_HOST,
+    Address,
+    Argv,
+    HostName,
+    Name,
+    Section,
+    Statuses,
+    UrlPath,
 )
-
-#: Hosts this version can reach. Hosts over SSH are declared by name and `addr`.
-LOCAL_HOST = "local"
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError(
-            f"`{value}` is not a name: use a-z, 0-9, `-` and `_`, at most 63 characters"
-        )
-    return value
-
-
-def _argv(value: object) -> tuple[str, ...]:
-    """A command as a list, or as one line split like a shell would; no shell ever runs it."""
-    if isinstance(value, str):
-        try:
-            words = tuple(shlex.split(value))
-        except ValueError as error:
-            raise ValueError(f"cannot be split into words: {error}".lower()) from None
-    elif isinstance(value, list) and all(isinstance(each, str) for each in value):
-        words = tuple(value)
-    else:
-        raise ValueError("must be a command: one line of text, or a list of words")
-    if not words or not words[0]:
-        raise ValueError("must name a program")
-    return words
-
-
-def _statuses(value: object) -> tuple[int, ...]:
-    listed = value if isinstance(value, list) else [value]
-    if not listed or not all(type(each) is int and 100 <= each <= 599 for each in listed):
-        raise ValueError("must be a status between 100 and 599, or a list of them")
-    return tuple(listed)
-
-
-def _path(value: str) -> str:
-    if not value.startswith("/") or any(each in value for each in " \r\n#"):
-        raise ValueError(f"must be a path that starts with `/`, not `{value}`")
-    return value
-
-
-def _address(value: str) -> str:
-    split_address(value)
-    return value
-
-
-def _host_name(value: str) -> str:
-    if len(value) > 253 or not _HOST_NAME.fullmatch(value):
-        raise ValueError(f"`{value}` is not a host name (lower case, no port, no scheme)")
-    return value
-
-
-def split_address(value: str) -> tuple[str, int]:
-    """(`host`, port) of `127.0.0.1:8443`, `[::1]:8443` or `:443` (host `::`, both families).
-
-    Raises ValueError. Port 0 is refused: a deployed site needs a port people can know.
-    """
-    host, colon, port = value.rpartition(":")
-    if not colon or not re.fullmatch(r"[0-9]{1,5}", port):
-        raise ValueError(f"must be an address with a port, not `{value}`")
-    if not 0 < int(port) <= 65535:
-        raise ValueError(f"must have a port between 1 and 65535, not `{port}`")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        version = ipaddress.ip_address(bare or "::").version
-    except ValueError:
-        raise ValueError(f"must have an IP address before the port, not `{host}`") from None
-    if bare and (version == 6) != (bare != host):
-        raise ValueError(f"must have square brackets round IPv6 only, not `{value}`")
-    return bare or "::", int(port)
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Address = Annotated[str, AfterValidator(_address)]
-UrlPath = Annotated[str, AfterValidator(_path)]
-HostName = Annotated[str, AfterValidator(_host_name)]
-Argv = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_argv),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
-Statuses = Annotated[
-    tuple[int, ...],
-    BeforeValidator(_statuses),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}
-    ),
-]
-
-
-class Section(BaseModel):
-    """Base of every mapping in the file."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class Health(Section):
@@ -131,6 +41,9 @@ class Confirm(Section):
     window: Duration = Field(
         default=60_000, description="time to confirm before a host goes back by itself"
     )
+    probe: bool = Field(
+        default=True, description="ask the new release from here, too, before confirming it"
+    )
 
 
 class Defaults(Section):
@@ -141,6 +54,7 @@ class Defaults(Section):
     )
     health: Health = Field(default=Health(), description="the health check of a new release")
     confirm: Confirm = Field(default=Confirm(), description="the confirmation of a new release")
+    ssh: Ssh = Field(default=Ssh(), description="the way to every host")
 
 
 class Build(Section):
@@ -186,7 +100,7 @@ class Site(Section):
 class Listen(Section):
     """Where an instance answers."""
 
-    https: Address = Field(description="address and port for HTTPS: `127.0.0.1:8443` or `:443`")
+    https: Address = Field(description="address and port for HTTPS: `:443`, `{addr}:8443`")
     http: Address | None = Field(default=None, description="address and port for plain HTTP")
 
     @property
@@ -199,6 +113,9 @@ class Listen(Section):
 class Instance(Section):
     """One daemon of a host: its addresses and its site."""
 
+    on: Selector | None = Field(
+        default=None, description="the hosts it is on, as `eu & !canary`; all when left out"
+    )
     listen: Listen = Field(description="addresses")
     site: str | None = Field(default=None, description="the site it serves")
     sites: Mapping[str, tuple[HostName, ...]] | None = Field(
@@ -216,18 +133,20 @@ class Instance(Section):
         return () if self.site is not None else (self.sites or {})[self.site_name]
 
 
-class Host(Section):
-    """One machine. In this version only `local`, which needs no key."""
-
-
 class Environment(Section):
     """Hosts and what runs on each of them."""
 
     mode: Literal["push"] = Field(
         default="push", description="`push`: the operator's machine drives the hosts"
     )
-    hosts: Mapping[Name, Host] = Field(
-        default={LOCAL_HOST: Host()}, min_length=1, description="the machines; `local` is this one"
+    strategy: Name | None = Field(
+        default=None, description="how a deployment goes from host to host: one of `strategies`"
+    )
+    ssh: Ssh = Field(default=Ssh(), description="the way to the hosts of this environment")
+    hosts: Mapping[HostPattern, Host] = Field(
+        default={LOCAL_HOST: Host()},
+        min_length=1,
+        description="the machines, also as `web[2-4]`; `local` is this one",
     )
     instances: Mapping[Name, Instance] = Field(min_length=1, description="daemons on every host")
 
@@ -239,6 +158,9 @@ class FleetConfig(Section):
     project: Name = Field(description="name of the project")
     defaults: Defaults = Field(default=Defaults(), description="settings of every environment")
     sites: Mapping[Name, Site] = Field(min_length=1, description="the sites")
+    strategies: Mapping[Name, Strategy] = Field(
+        default={}, description="ways to go from host to host"
+    )
     environments: Mapping[Name, Environment] = Field(
         default={}, description="where they are deployed"
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from zsops.config.models import Check, Defaults, Instance, split_address
+from zsops.config.models import Check, Defaults, Instance
+from zsops.config.values import split_address
 from zsops.host import messages as m
 
 

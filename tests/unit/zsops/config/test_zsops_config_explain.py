@@ -18,8 +18,10 @@ BASE: dict[str, Any] = {
     "sites": {
         "blog": {"src": "a", "build": {"run": "make", "out": "b"}, "checks": [{"path": "/"}]}
     },
+    "strategies": {"careful": {}},
     "environments": {
         "prod": {
+            "hosts": {"a1": {"groups": ["eu"]}, "a2": {"groups": ["eu", "canary"]}},
             "instances": {"web": {"listen": {"https": "127.0.0.1:8443"}, "site": "blog"}},
         }
     },
