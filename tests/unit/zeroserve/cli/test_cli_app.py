@@ -47,6 +47,18 @@ BAD = [
     (["status", "--control", "none"], 1, "error[daemon-not-running]: no zeroserve answers"),
     (["reload", "--control", "none"], 1, "error[daemon-not-running]: no zeroserve answers"),
     (["doctor", "--addr", "x"], 2, "invalid socket address `x`"),
+    (["--redirect-https", "a.tar"], 2, "`--redirect-https` needs a listener"),
+    (["--https-port", "0", "a.tar"], 2, "value must be greater than zero"),
+    (["--https-port", "65536", "a.tar"], 2, "`65536` is no port"),
+    (["--validate-hostnames", "a:1", "a.tar"], 2, "`a:1`: a host is named without its port"),
+    (["--metrics-addr", "x", "a.tar"], 2, "invalid socket address `x`"),
+    (["--header-timeout", "0", "a.tar"], 2, "value must be greater than zero"),
+    (["--idle-timeout", "1.5", "a.tar"], 2, "invalid number `1.5`"),
+    (["--send-timeout", "x", "a.tar"], 2, "invalid number `x`"),
+    (["--max-connections", "-1", "a.tar"], 2, "invalid number `-1`"),
+    (["--pack", "d", "--precompress", "lzma"], 2, "`lzma` is none of br, zstd, gzip"),
+    (["--precompress", "br", "a.tar"], 2, "are for `--pack DIR`"),
+    (["--no-immutable", "a.tar"], 2, "are for `--pack DIR`"),
     (["--probe-file", "missing", "a.tar"], 1, "error[probe-bad]: probe file `missing`"),
 ]
 

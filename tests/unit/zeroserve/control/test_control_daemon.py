@@ -1,6 +1,7 @@
 """The lean daemon as a process: what it loads, how it looks, and what each signal does."""
 
 import json
+import re
 import signal
 import socket
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.client import Connection
 from support.polling import wait_until
 from support.process import Program
 
@@ -120,6 +122,27 @@ def test_the_daemon_stays_lean_with_the_engine(place: Place, packed: Path) -> No
     assert program.wait() == 0
     assert HEAVY & modules(program) == set()
     assert "_cffi_backend" in modules(program)
+
+
+def test_metrics_have_a_listener_of_their_own(place: Place) -> None:
+    program = place.start(metrics_addr="127.0.0.1:0")
+    program.wait_said("metrics on http://127.0.0.1:")
+    address = re.search(r"metrics on http://127\.0\.0\.1:(\d+)/metrics", program.said)
+    assert address is not None
+    with Connection.plain(("127.0.0.1", int(address[1]))) as connection:
+        answer = connection.ask("/metrics")
+    assert b"zeroserve_generation 1" in answer.body
+    program.send(signal.SIGTERM)
+    assert program.wait(20) == 0
+
+
+def test_a_metrics_port_in_use_ends_the_start(place: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        text = f"127.0.0.1:{taken.getsockname()[1]}"
+        program = place.start(metrics_addr=text, ready=False)
+        assert program.wait(20) == 1
+    assert f"error[address-in-use]: `{text}` is in use already" in program.said
+    assert not place.control.exists()
 
 
 def test_how_it_looks(place: Place) -> None:
