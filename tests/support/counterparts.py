@@ -28,8 +28,8 @@ class Counterpart:
 
     @property
     def path(self) -> str | None:
-        """Where it is, or None."""
-        return shutil.which(self.name)
+        """Where it is, or None. What `tests/tools/install` has built lies in the cache."""
+        return shutil.which(self.name) or shutil.which(self.name, path=cache_directory() / "bin")
 
     @property
     def version(self) -> str | None:
@@ -50,7 +50,8 @@ CHROMIUM = Counterpart("chromium", ("--version",))
 STRACE = Counterpart("strace", ("--version",))
 GNU_TAR = Counterpart("tar", ("--version",))
 CARGO = Counterpart("cargo", ("--version",))
-ALL = (CURL, GO, CHROMIUM, STRACE, GNU_TAR, CARGO)
+H2SPEC = Counterpart("h2spec", ("--version",))
+ALL = (CURL, GO, CHROMIUM, STRACE, GNU_TAR, CARGO, H2SPEC)
 
 
 def cache_directory() -> Path:
