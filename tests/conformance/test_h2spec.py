@@ -38,7 +38,7 @@ def failures(server: Server, scheme: str, report: Path) -> set[str]:
     tls = ["-t", "-k"] if scheme == "https" else []
     arguments = ["-h", host, "-p", str(port), "--timeout", "5", "-P", "/", "-j", str(report)]
     run([require(H2SPEC), *tls, *arguments], timeout_s=300)
-    cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314 -- of our own tool
+    cases = list(ElementTree.parse(report).iter("testcase"))
     skipped = [case for case in cases if case.find("skipped") is not None]
     assert (len(cases), len(skipped)) == (CASES, 0)
     bad = [
