@@ -67,7 +67,7 @@ def check_release(path: Path) -> tuple[str, ...]:
     """What a start would refuse there, one line each."""
     from zeroserve.check import check_path
 
-    return tuple(finding.text for finding in check_path(path))
+    return tuple(finding.text for finding in check_path(path) if finding.is_error)
 
 
 def pack_placeholder() -> bytes:
