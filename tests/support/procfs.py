@@ -35,3 +35,19 @@ def threads(pid: int) -> dict[int, str]:
 def loop_threads(pid: int) -> list[int]:
     """Thread ids of the event loops."""
     return sorted(tid for tid, name in threads(pid).items() if name.startswith("zs-loop-"))
+
+
+def cpu_ticks(pid: int, tid: int | None = None) -> int:
+    """User and system time of a thread, or of the whole process, in ticks of the kernel's clock."""
+    where = f"/proc/{pid}" if tid is None else f"/proc/{pid}/task/{tid}"
+    # The name in brackets may hold spaces; what is counted begins behind it.
+    fields = Path(where, "stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def rss_kb(pid: int) -> int:
+    """Resident set size in KiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError(f"/proc/{pid}/status has no VmRSS line")
