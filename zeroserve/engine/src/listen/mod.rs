@@ -2,6 +2,7 @@
 
 mod admission;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,29 +23,47 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nServer: zeroserve\r\nRetry-After: 1\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 
+/// For a client that is turned away to read why, before its socket goes.
+const TURNED_AWAY_SECONDS: u64 = 1;
+/// Read of it meanwhile, and thrown away: closing before that resets the connection under the answer.
+const TURNED_AWAY_BYTES_MAX: usize = 64 << 10;
+/// So many at once on one socket; more are closed at once, or they would be what the limit is against.
+const TURNED_AWAY_MAX: usize = 64;
+
 /// Starts accepting; dropping the handles stops it.
 pub(crate) fn accept(
     worker: &Rc<Worker>,
     scheme: Scheme,
     socket: &ListenSocket,
 ) -> Vec<JoinHandle<()>> {
+    let leaving = Rc::new(Cell::new(0));
     (0..ACCEPTS_WAITING)
-        .map(|_| compio::runtime::spawn(accept_loop(Rc::clone(worker), scheme, socket.clone())))
+        .map(|_| {
+            let (worker, leaving) = (Rc::clone(worker), Rc::clone(&leaving));
+            compio::runtime::spawn(accept_loop(worker, scheme, socket.clone(), leaving))
+        })
         .collect()
 }
 
-async fn accept_loop(worker: Rc<Worker>, scheme: Scheme, socket: ListenSocket) {
+/// `leaving` counts the clients of this socket that are being turned away.
+async fn accept_loop(
+    worker: Rc<Worker>,
+    scheme: Scheme,
+    socket: ListenSocket,
+    leaving: Rc<Cell<usize>>,
+) {
     loop {
         if let Ok(accepted) = socket.accept().await {
             let address = accepted.peer.map(|peer| peer.ip());
             let admitted = admission::admit(&worker.rules, address);
             let peer = Peer::new(accepted.peer);
             let (worker, stream) = (Rc::clone(&worker), accepted.stream);
+            let leaving = Rc::clone(&leaving);
             worker.ensure_sweep();
             compio::runtime::spawn(async move {
                 match admitted {
                     Some(_admitted) => serve(worker, stream, peer, scheme).await,
-                    None => turn_away(&worker, stream, scheme).await,
+                    None => turn_away(&worker, stream, scheme, &leaving).await,
                 }
             })
             .detach();
@@ -56,10 +75,28 @@ async fn accept_loop(worker: Rc<Worker>, scheme: Scheme, socket: ListenSocket) {
 }
 
 /// One connection too many: plain HTTP is told so, a TLS handshake would cost what the limit saves.
-async fn turn_away(worker: &Worker, stream: StreamSocket, scheme: Scheme) {
+async fn turn_away(worker: &Worker, stream: StreamSocket, scheme: Scheme, leaving: &Cell<usize>) {
     worker.counters.connections_refused.add(1);
-    if scheme == Scheme::Http {
-        let _ = stream.send(BUSY).await;
+    if scheme == Scheme::Http && leaving.get() < TURNED_AWAY_MAX {
+        leaving.set(leaving.get() + 1);
+        let place = worker.lifetimes.register(TURNED_AWAY_SECONDS);
+        place.lifetime.set_idle(true); // a drain need not wait for it
+        let _ = place.lifetime.guard(tell_busy(&stream)).await;
+        leaving.set(leaving.get() - 1);
     }
     stream.close().await;
+}
+
+async fn tell_busy(stream: &StreamSocket) {
+    if stream.send(BUSY).await.0.is_err() {
+        return;
+    }
+    stream.shutdown().await;
+    let mut bytes = 0;
+    while bytes < TURNED_AWAY_BYTES_MAX {
+        match stream.recv().await {
+            Ok(Some(chunk)) => bytes += chunk.len(),
+            _ => return,
+        }
+    }
 }
