@@ -70,6 +70,13 @@ pub(crate) fn target_end(bytes: &[u8]) -> Option<usize> {
     )
 }
 
+/// Index of the first LF. For lines of some dozen bytes, where finding the fastest way to search
+/// costs more than the search.
+#[inline]
+pub(crate) fn line_end(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |word| equal(word, b'\n'), |byte| byte == b'\n')
+}
+
 const TOKEN: u8 = 1;
 const HOST: u8 = 2;
 const IP_LITERAL: u8 = 4;
@@ -159,6 +166,8 @@ mod tests {
             prop_assert_eq!(field_value_end(&bytes), value);
             let target = bytes.iter().position(|&b| b <= 0x20 || b == 0x7f || b == b'#');
             prop_assert_eq!(target_end(&bytes), target);
+            let line = bytes.iter().position(|&b| b == b'\n');
+            prop_assert_eq!(line_end(&bytes), line);
         }
 
         #[test]

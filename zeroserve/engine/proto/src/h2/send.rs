@@ -6,7 +6,7 @@ use super::frame::{self, HEADER_BYTES, flag, kind};
 use super::hpack::Encoder;
 use super::stream::{Answer, Stream, StreamId};
 use crate::limits::{H2_FRAME_BYTES_MAX, H2_OUTPUT_BYTES_MAX, H2_TINY_DATA_BYTES};
-use memchr::memchr;
+use crate::scan::line_end;
 
 /// Where the status code stands in `HTTP/1.1 200 OK`.
 const STATUS_AT: core::ops::Range<usize> = 9..12;
@@ -248,7 +248,7 @@ impl Core {
 /// The line at the start of `rest`, without its end; `rest` is what follows.
 #[inline]
 fn next_line<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let end = memchr(b'\n', rest)?;
+    let end = line_end(rest)?;
     let line = rest.get(..end)?;
     *rest = rest.get(end + 1..)?;
     Some(line.strip_suffix(b"\r").unwrap_or(line))

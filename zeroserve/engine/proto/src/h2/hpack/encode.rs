@@ -8,7 +8,6 @@ use super::table::{ENTRY_OVERHEAD, LineTable};
 use super::{huffman, integer, static_table};
 use crate::limits::H2_ENCODER_TABLE_BYTES_MAX;
 use crate::scan::trim;
-use memchr::memchr;
 
 /// Ways to write a literal: its first octet's pattern, and the bits left for the name's index.
 const WITH_INDEXING: (u8, u8) = (0x40, 0x3f);
@@ -89,7 +88,7 @@ impl Encoder {
     }
 
     fn literal(&mut self, line: &[u8], hash: u64, out: &mut Vec<u8>) {
-        let Some(colon) = memchr(b':', line) else {
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else {
             return;
         };
         let name = line.get(..colon).unwrap_or_default();
