@@ -2,26 +2,21 @@
 //! about a request is decided elsewhere; what happens to bytes happens here.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
-use futures_util::future::join;
 use zs_proto::error::PeerError;
 use zs_proto::h1::body::{BodyDrain, Drain};
 use zs_proto::h1::parse::{HeadProgress, parse_head};
 use zs_proto::h2::Preface;
 
+use super::answer::send_all;
 use super::lifetime::{Ended, Registered};
+use super::log_line::log;
 use super::session::{Ingested, Session};
-use super::{Buffers, Link};
+use super::{Buffers, Link, Peer};
 use crate::clock::monotonic;
 use crate::config::{Limits, Scheme};
-use crate::generation::LoopGeneration;
-use crate::observe::{Line, Requester};
-use crate::reply::{Body, CACHED_BODY_BYTES_MAX, Reply};
 use crate::request::{self, Exchange, Origin};
-use crate::ring;
 use crate::tls;
 use crate::worker::Worker;
 
@@ -31,35 +26,11 @@ const LINGER_SECONDS: u64 = 3;
 const LINGER_BYTES_MAX: usize = 4 << 20;
 /// Answers gather up to here before they are sent, when requests are pipelined.
 const OUTPUT_HIGH_WATER: usize = 64 << 10;
-/// Plaintext of one TLS record (RFC 8446 section 5.1).
-const RECORD_BYTES: usize = 16 << 10;
-/// What sealing adds, roughly: header, content type and tag for each record.
-const RECORD_OVERHEAD: usize = 64;
-
-/// The other end, as the log shows it.
-pub(crate) struct Peer(Option<SocketAddr>);
-
-impl Peer {
-    pub(crate) const fn new(address: Option<SocketAddr>) -> Self {
-        Self(address)
-    }
-
-    fn text(&self) -> String {
-        match self.0 {
-            Some(SocketAddr::V6(v6)) => v6
-                .ip()
-                .to_ipv4_mapped()
-                .map_or_else(|| v6.ip().to_string(), |v4| v4.to_string()),
-            Some(SocketAddr::V4(v4)) => v4.ip().to_string(),
-            None => "unix".to_owned(),
-        }
-    }
-}
 
 /// What the deadline is for; it moves only when this changes, so that a trickle of bytes can't hold a
 /// connection open.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Waiting {
+pub(super) enum Waiting {
     Handshake,
     Idle,
     Head,
@@ -117,7 +88,7 @@ pub(super) struct Connection<L: Link> {
     unfinished: Option<HeadProgress>,
     /// The rest of a request body that is being thrown away.
     unwanted_body: Option<BodyDrain>,
-    waiting: Waiting,
+    pub(super) waiting: Waiting,
     pub(super) origin: Origin,
     requests: u64,
     protocol: Protocol,
@@ -386,157 +357,6 @@ impl<L: Link> Connection<L> {
         })
     }
 
-    async fn send_reply(&mut self, generation: &LoopGeneration, reply: Reply) -> Result<(), End> {
-        match reply.body {
-            Body::Inline => self.seal_inline(reply.head),
-            Body::Member {
-                member,
-                start,
-                length,
-            } => {
-                self.send_member(generation, reply.head, member, start, length)
-                    .await
-            }
-            Body::Parts {
-                member,
-                parts,
-                closing,
-            } => {
-                let mut head = reply.head;
-                for part in parts {
-                    head.extend_from_slice(&part.head);
-                    self.send_member(generation, head, member, part.start, part.length)
-                        .await?;
-                    self.flush().await?;
-                    head = self.worker.buffers.take(0);
-                }
-                head.extend_from_slice(&closing);
-                self.seal_inline(head)
-            }
-        }
-    }
-
-    fn seal_inline(&mut self, bytes: Vec<u8>) -> Result<(), End> {
-        self.make_room(bytes.len());
-        self.seal(&bytes)?;
-        self.worker.buffers.give(bytes);
-        Ok(())
-    }
-
-    async fn send_member(
-        &mut self,
-        generation: &LoopGeneration,
-        head: Vec<u8>,
-        member: u32,
-        start: u64,
-        length: u64,
-    ) -> Result<(), End> {
-        let entry = generation.site.index.entry(member);
-        let (offset, size) = (entry.offset, entry.size);
-        let mut body = generation.bodies.body(member);
-        if body.is_none() && size <= CACHED_BODY_BYTES_MAX as u64 {
-            let length = usize::try_from(size).map_err(|_| End::Abort)?;
-            body = Some(load_body(&self.worker, generation, member, offset, length).await?);
-        }
-        match body {
-            Some(body) => {
-                let start = usize::try_from(start).map_err(|_| End::Abort)?;
-                let length = usize::try_from(length).map_err(|_| End::Abort)?;
-                let bytes = body.get(start..start + length).ok_or(End::Abort)?;
-                self.seal_with_head(head, bytes)
-            }
-            None => self.stream(generation, head, offset + start, length).await,
-        }
-    }
-
-    /// Head and body in as few records as there can be: the first holds the head and what fits.
-    fn seal_with_head(&mut self, mut head: Vec<u8>, body: &[u8]) -> Result<(), End> {
-        self.make_room(head.len() + body.len());
-        let first = body.len().min(RECORD_BYTES.saturating_sub(head.len()));
-        head.extend_from_slice(&body[..first]);
-        self.seal(&head)?;
-        self.seal(&body[first..])?;
-        self.worker.buffers.give(head);
-        Ok(())
-    }
-
-    /// A body too large to keep: while one step is being sent, the next is being read.
-    async fn stream(
-        &mut self,
-        generation: &LoopGeneration,
-        head: Vec<u8>,
-        mut offset: u64,
-        mut left: u64,
-    ) -> Result<(), End> {
-        let worker = Rc::clone(&self.worker);
-        let file = &generation.site.file;
-        let step = |left: u64| {
-            usize::try_from(left)
-                .unwrap_or(usize::MAX)
-                .min(worker.chunk_size)
-        };
-        let mut buffer = worker.buffers.take(head.len() + step(left));
-        buffer.extend_from_slice(&head);
-        worker.buffers.give(head);
-        let mut want = step(left);
-        let (mut result, mut filled) = ring::read_at(file, buffer, offset, want).await;
-        loop {
-            if result? != want {
-                return Err(End::Abort); // the file was cut short under us
-            }
-            offset += want as u64;
-            left -= want as u64;
-            self.make_room(filled.len());
-            self.seal(&filled)?;
-            filled.clear();
-            if left == 0 {
-                worker.buffers.give(filled);
-                return Ok(());
-            }
-            want = step(left);
-            let (sent, read) = join(self.flush(), ring::read_at(file, filled, offset, want)).await;
-            sent?;
-            (result, filled) = read;
-        }
-    }
-
-    fn seal(&mut self, bytes: &[u8]) -> Result<(), End> {
-        if self.session.seal(bytes) {
-            Ok(())
-        } else {
-            Err(End::Abort)
-        }
-    }
-
-    /// Gives the session a buffer that will not have to grow.
-    fn make_room(&mut self, plaintext_bytes: usize) {
-        let output = self.session.output();
-        if output.capacity() == 0 {
-            let records = plaintext_bytes / RECORD_BYTES + 2;
-            *output = self
-                .worker
-                .buffers
-                .take(plaintext_bytes + records * RECORD_OVERHEAD);
-        }
-    }
-
-    /// Sends all that waits.
-    async fn flush(&mut self) -> Result<(), End> {
-        let output = std::mem::take(self.session.output());
-        if output.is_empty() {
-            self.worker.buffers.give(output);
-            return Ok(());
-        }
-        let lifetime = &self.place.lifetime;
-        if self.waiting != Waiting::Handshake {
-            lifetime.extend(self.worker.rules.limits.send_seconds);
-            self.waiting = Waiting::Nothing;
-        }
-        let output = lifetime.guard(send_all(&self.link, output)).await??;
-        self.worker.buffers.give(output);
-        Ok(())
-    }
-
     async fn finish(mut self, end: End) {
         self.place.lifetime.extend(LINGER_SECONDS);
         match end {
@@ -579,69 +399,7 @@ impl<L: Link> Connection<L> {
     }
 }
 
-/// Reads a small body once and keeps it for the next requests.
-pub(super) async fn load_body(
-    worker: &Worker,
-    generation: &LoopGeneration,
-    member: u32,
-    offset: u64,
-    length: usize,
-) -> Result<Rc<[u8]>, End> {
-    let buffer = worker.buffers.take(length);
-    let (result, buffer) = ring::read_at(&generation.site.file, buffer, offset, length).await;
-    if result? != length {
-        return Err(End::Abort); // the file was cut short under us
-    }
-    let body: Rc<[u8]> = Rc::from(&buffer[..length]);
-    worker.buffers.give(buffer);
-    let grown = generation.bodies.keep(member, &body);
-    let gauge = &worker.counters.cache_bytes;
-    if grown >= 0 {
-        gauge.add(grown.unsigned_abs());
-    } else {
-        gauge.subtract(grown.unsigned_abs());
-    }
-    Ok(body)
-}
-
-/// One line about a finished request: status, bytes of body, duration, generation.
-pub(super) fn log(
-    worker: &Worker,
-    peer: &Peer,
-    scheme: &'static str,
-    requester: &Requester,
-    (status, body_bytes, duration, generation): (u16, u64, Duration, u64),
-) {
-    let Some(log) = &worker.log else { return };
-    let kept = log.record(&Line {
-        peer: &peer.text(),
-        scheme,
-        date: worker.clock.date(),
-        requester,
-        status,
-        body_bytes,
-        duration,
-        generation,
-    });
-    if !kept {
-        worker.counters.log_lines_dropped.add(1);
-    }
-}
-
 fn give_back(buffers: &Buffers, input: &mut Vec<u8>, output: &mut Vec<u8>) {
     buffers.give(std::mem::take(input));
     buffers.give(std::mem::take(output));
-}
-
-pub(super) async fn send_all<L: Link>(link: &L, mut output: Vec<u8>) -> io::Result<Vec<u8>> {
-    let mut sent = 0;
-    while sent < output.len() {
-        let (result, buffer) = link.send(output, sent).await;
-        output = buffer;
-        match result? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            count => sent += count,
-        }
-    }
-    Ok(output)
 }

@@ -10,10 +10,11 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use zs_proto::h2::{self, Cause, ErrorCode, Event, StreamId};
 
-use super::Link;
-use super::connection::{Connection, End, Peer, send_all};
+use super::answer::{load_body, send_all};
+use super::connection::{Connection, End};
 use super::lifetime::{Ended, Lifetime};
 use super::session::{Ingested, Session};
+use super::{Link, Peer, log_line};
 use crate::clock::{monotonic, monotonic_seconds};
 use crate::generation::LoopGeneration;
 use crate::observe::Requester;
@@ -320,24 +321,16 @@ impl<L: Link> Http2<'_, L> {
             ..
         } = self;
         let answer = &mut sending[place];
-        let last_piece = answer.pieces.len() == 1;
         let stream = answer.stream;
+        let last = answer.pieces.len() == 1;
         let done = match answer.pieces.front_mut() {
             None => true,
             Some(Piece::Bytes { bytes, at }) => {
-                let count = room.min(bytes.len() - *at);
-                let end = last_piece && *at + count == bytes.len();
-                *at += machine
-                    .send_data(stream, &bytes[*at..*at + count], end)
-                    .unwrap_or(count);
+                *at += send_part(machine, stream, &bytes[*at..], room, last);
                 *at == bytes.len()
             }
             Some(Piece::Cached { body, at, end }) => {
-                let count = room.min(*end - *at);
-                let last = last_piece && *at + count == *end;
-                *at += machine
-                    .send_data(stream, &body[*at..*at + count], last)
-                    .unwrap_or(count);
+                *at += send_part(machine, stream, &body[*at..*end], room, last);
                 *at == *end
             }
             Some(Piece::Member {
@@ -345,36 +338,24 @@ impl<L: Link> Http2<'_, L> {
                 start,
                 length,
             }) => {
-                let generation = Rc::clone(&answer.generation);
+                let generation = &answer.generation;
                 let entry = generation.site.index.entry(*member);
-                let count = usize::try_from(*length).unwrap_or(usize::MAX).min(room);
                 if entry.size <= CACHED_BODY_BYTES_MAX as u64 {
-                    let size = usize::try_from(entry.size).map_err(|_| End::Abort)?;
-                    let body = super::connection::load_body(
-                        worker,
-                        &generation,
-                        *member,
-                        entry.offset,
-                        size,
-                    )
-                    .await?;
-                    let at = usize::try_from(*start).map_err(|_| End::Abort)?;
-                    let end = at + usize::try_from(*length).map_err(|_| End::Abort)?;
-                    answer.pieces[0] = Piece::Cached { body, at, end };
+                    answer.pieces[0] = cached(worker, generation, *member, *start, *length).await?;
                     return Ok(());
                 }
+                let count = usize::try_from(*length).unwrap_or(usize::MAX).min(room);
+                let (file, offset) = (&generation.site.file, entry.offset + *start);
                 let buffer = worker.buffers.take(count);
-                let offset = entry.offset + *start;
-                let (result, buffer) =
-                    ring::read_at(&generation.site.file, buffer, offset, count).await;
+                let (result, buffer) = ring::read_at(file, buffer, offset, count).await;
                 if result? != count {
                     return Err(End::Abort); // the file was cut short under us
                 }
-                let last = last_piece && count as u64 == *length;
-                let taken = machine.send_data(stream, &buffer, last).unwrap_or(count);
+                let last = last && count as u64 == *length;
+                let taken = send_part(machine, stream, &buffer, room, last) as u64;
                 worker.buffers.give(buffer);
-                *start += taken as u64;
-                *length -= taken as u64;
+                *start += taken;
+                *length -= taken;
                 *length == 0
             }
         };
@@ -465,7 +446,7 @@ impl<L: Link> Http2<'_, L> {
         counters.bytes_sent.add(body_bytes);
         if let Some(requester) = requester {
             let duration = monotonic().saturating_sub(started);
-            super::connection::log(
+            log_line::log(
                 self.worker,
                 self.peer,
                 self.session.scheme(),
@@ -474,6 +455,51 @@ impl<L: Link> Http2<'_, L> {
             );
         }
     }
+}
+
+/// Gives up to `room` of `bytes` to the state machine; how many it took. A stream that is gone takes
+/// all: nobody waits for them.
+fn send_part(
+    machine: &mut h2::Connection,
+    stream: StreamId,
+    bytes: &[u8],
+    room: usize,
+    last: bool,
+) -> usize {
+    let part = &bytes[..room.min(bytes.len())];
+    let ends = last && part.len() == bytes.len();
+    machine.send_data(stream, part, ends).unwrap_or(part.len())
+}
+
+/// A small member's range, from memory.
+async fn cached(
+    worker: &Worker,
+    generation: &LoopGeneration,
+    member: u32,
+    start: u64,
+    length: u64,
+) -> Result<Piece, End> {
+    let entry = generation.site.index.entry(member);
+    let number = |value: u64| usize::try_from(value).map_err(|_| End::Abort);
+    let body = match generation.bodies.body(member) {
+        Some(body) => body,
+        None => {
+            load_body(
+                worker,
+                generation,
+                member,
+                entry.offset,
+                number(entry.size)?,
+            )
+            .await?
+        }
+    };
+    let at = number(start)?;
+    Ok(Piece::Cached {
+        body,
+        at,
+        end: at + number(length)?,
+    })
 }
 
 /// A reply's body as pieces. `head` holds the head's bytes and, behind them, those of an inline body.

@@ -1,16 +1,19 @@
 //! A connection is one task: it waits for bytes, decides through `proto`, and sends. Straight-line
 //! code over a `Link`, which is a socket, or bytes in memory in tests.
 
+mod answer;
 mod buffers;
 mod connection;
 mod http2;
 mod lifetime;
 mod link;
+mod log_line;
 mod session;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use buffers::Buffers;
-pub(crate) use connection::{Peer, serve};
+pub(crate) use connection::serve;
 pub(crate) use lifetime::Lifetimes;
 pub(crate) use link::Link;
+pub(crate) use log_line::Peer;

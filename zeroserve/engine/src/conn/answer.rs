@@ -1,0 +1,213 @@
+//! How an answer leaves: sealed in as few records as there can be, small bodies from memory, large ones
+//! read from the tarball while the step before is being sent.
+
+use std::io;
+use std::rc::Rc;
+
+use futures_util::future::join;
+
+use super::Link;
+use super::connection::{Connection, End, Waiting};
+use crate::generation::LoopGeneration;
+use crate::reply::{Body, CACHED_BODY_BYTES_MAX, Reply};
+use crate::ring;
+use crate::worker::Worker;
+
+/// Plaintext of one TLS record (RFC 8446 section 5.1).
+const RECORD_BYTES: usize = 16 << 10;
+/// What sealing adds, roughly: header, content type and tag for each record.
+const RECORD_OVERHEAD: usize = 64;
+
+impl<L: Link> Connection<L> {
+    pub(super) async fn send_reply(
+        &mut self,
+        generation: &LoopGeneration,
+        reply: Reply,
+    ) -> Result<(), End> {
+        match reply.body {
+            Body::Inline => self.seal_inline(reply.head),
+            Body::Member {
+                member,
+                start,
+                length,
+            } => {
+                self.send_member(generation, reply.head, member, start, length)
+                    .await
+            }
+            Body::Parts {
+                member,
+                parts,
+                closing,
+            } => {
+                let mut head = reply.head;
+                for part in parts {
+                    head.extend_from_slice(&part.head);
+                    self.send_member(generation, head, member, part.start, part.length)
+                        .await?;
+                    self.flush().await?;
+                    head = self.worker.buffers.take(0);
+                }
+                head.extend_from_slice(&closing);
+                self.seal_inline(head)
+            }
+        }
+    }
+
+    fn seal_inline(&mut self, bytes: Vec<u8>) -> Result<(), End> {
+        self.make_room(bytes.len());
+        self.seal(&bytes)?;
+        self.worker.buffers.give(bytes);
+        Ok(())
+    }
+
+    async fn send_member(
+        &mut self,
+        generation: &LoopGeneration,
+        head: Vec<u8>,
+        member: u32,
+        start: u64,
+        length: u64,
+    ) -> Result<(), End> {
+        let entry = generation.site.index.entry(member);
+        let (offset, size) = (entry.offset, entry.size);
+        let mut body = generation.bodies.body(member);
+        if body.is_none() && size <= CACHED_BODY_BYTES_MAX as u64 {
+            let length = usize::try_from(size).map_err(|_| End::Abort)?;
+            body = Some(load_body(&self.worker, generation, member, offset, length).await?);
+        }
+        match body {
+            Some(body) => {
+                let start = usize::try_from(start).map_err(|_| End::Abort)?;
+                let length = usize::try_from(length).map_err(|_| End::Abort)?;
+                let bytes = body.get(start..start + length).ok_or(End::Abort)?;
+                self.seal_with_head(head, bytes)
+            }
+            None => self.stream(generation, head, offset + start, length).await,
+        }
+    }
+
+    /// Head and body in as few records as there can be: the first holds the head and what fits.
+    fn seal_with_head(&mut self, mut head: Vec<u8>, body: &[u8]) -> Result<(), End> {
+        self.make_room(head.len() + body.len());
+        let first = body.len().min(RECORD_BYTES.saturating_sub(head.len()));
+        head.extend_from_slice(&body[..first]);
+        self.seal(&head)?;
+        self.seal(&body[first..])?;
+        self.worker.buffers.give(head);
+        Ok(())
+    }
+
+    /// A body too large to keep: while one step is being sent, the next is being read.
+    async fn stream(
+        &mut self,
+        generation: &LoopGeneration,
+        head: Vec<u8>,
+        mut offset: u64,
+        mut left: u64,
+    ) -> Result<(), End> {
+        let worker = Rc::clone(&self.worker);
+        let file = &generation.site.file;
+        let step = |left: u64| {
+            usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(worker.chunk_size)
+        };
+        let mut buffer = worker.buffers.take(head.len() + step(left));
+        buffer.extend_from_slice(&head);
+        worker.buffers.give(head);
+        let mut want = step(left);
+        let (mut result, mut filled) = ring::read_at(file, buffer, offset, want).await;
+        loop {
+            if result? != want {
+                return Err(End::Abort); // the file was cut short under us
+            }
+            offset += want as u64;
+            left -= want as u64;
+            self.make_room(filled.len());
+            self.seal(&filled)?;
+            filled.clear();
+            if left == 0 {
+                worker.buffers.give(filled);
+                return Ok(());
+            }
+            want = step(left);
+            let (sent, read) = join(self.flush(), ring::read_at(file, filled, offset, want)).await;
+            sent?;
+            (result, filled) = read;
+        }
+    }
+
+    fn seal(&mut self, bytes: &[u8]) -> Result<(), End> {
+        if self.session.seal(bytes) {
+            Ok(())
+        } else {
+            Err(End::Abort)
+        }
+    }
+
+    /// Gives the session a buffer that will not have to grow.
+    fn make_room(&mut self, plaintext_bytes: usize) {
+        let output = self.session.output();
+        if output.capacity() == 0 {
+            let records = plaintext_bytes / RECORD_BYTES + 2;
+            *output = self
+                .worker
+                .buffers
+                .take(plaintext_bytes + records * RECORD_OVERHEAD);
+        }
+    }
+
+    /// Sends all that waits.
+    pub(super) async fn flush(&mut self) -> Result<(), End> {
+        let output = std::mem::take(self.session.output());
+        if output.is_empty() {
+            self.worker.buffers.give(output);
+            return Ok(());
+        }
+        let lifetime = &self.place.lifetime;
+        if self.waiting != Waiting::Handshake {
+            lifetime.extend(self.worker.rules.limits.send_seconds);
+            self.waiting = Waiting::Nothing;
+        }
+        let output = lifetime.guard(send_all(&self.link, output)).await??;
+        self.worker.buffers.give(output);
+        Ok(())
+    }
+}
+
+/// Reads a small body once and keeps it for the next requests.
+pub(super) async fn load_body(
+    worker: &Worker,
+    generation: &LoopGeneration,
+    member: u32,
+    offset: u64,
+    length: usize,
+) -> Result<Rc<[u8]>, End> {
+    let buffer = worker.buffers.take(length);
+    let (result, buffer) = ring::read_at(&generation.site.file, buffer, offset, length).await;
+    if result? != length {
+        return Err(End::Abort); // the file was cut short under us
+    }
+    let body: Rc<[u8]> = Rc::from(&buffer[..length]);
+    worker.buffers.give(buffer);
+    let grown = generation.bodies.keep(member, &body);
+    let gauge = &worker.counters.cache_bytes;
+    if grown >= 0 {
+        gauge.add(grown.unsigned_abs());
+    } else {
+        gauge.subtract(grown.unsigned_abs());
+    }
+    Ok(body)
+}
+pub(super) async fn send_all<L: Link>(link: &L, mut output: Vec<u8>) -> io::Result<Vec<u8>> {
+    let mut sent = 0;
+    while sent < output.len() {
+        let (result, buffer) = link.send(output, sent).await;
+        output = buffer;
+        match result? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => sent += count,
+        }
+    }
+    Ok(output)
+}
