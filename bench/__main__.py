@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import report
+from bench import report, scaling
 from bench.measure import Bench, Effort
 from bench.packages import Absent, Program, find
 from bench.process import LOAD_CORE, SERVER_CORE
@@ -23,7 +23,9 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def main() -> int:
-    """Returns 0; 1 when our own server or the load generator cannot be measured."""
+    """Returns 0; 1 when our own server or the load generator cannot be measured, or when a second
+    loop makes requests dearer.
+    """
     arguments = _arguments()
     talk = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
@@ -31,14 +33,18 @@ def main() -> int:
     wrk = find("wrk", ["wrk", "libluajit-5.1-2"])
     if isinstance(wrk, Absent):
         return _refuse(talk, f"the load generator `wrk` is absent: {wrk.reason}")
+    effort = Effort(arguments.rounds, arguments.seconds)
+    if arguments.scaling:
+        with tempfile.TemporaryDirectory(prefix="bench-ground-") as directory:
+            ground = lay(Path(directory))
+            runs = scaling.compare(ground, wrk, effort, lambda line: talk.print(line, style="dim"))
+        return scaling.show(talk, runs)
     known = servers()
     absent = {each.name: each.program.reason for each in known if isinstance(each.program, Absent)}
     present = [each for each in known if each.name not in absent]
     versions = {each.name: each.version() for each in present}
     talk.print("measuring " + ", ".join(f"{name} {text}" for name, text in versions.items()))
-    made = _measure(
-        wrk, present, Effort(arguments.rounds, arguments.seconds), talk, versions, absent
-    )
+    made = _measure(wrk, present, effort, talk, versions, absent)
     target = arguments.output or RESULTS / "last.json"
     target.write_text(json.dumps(made, indent=1) + "\n")
     talk.print(f"wrote {os.path.relpath(target)}")
@@ -76,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="runs of each server (default 5)")
     parser.add_argument("--seconds", type=int, default=2, help="length of a run (default 2)")
     parser.add_argument("--json", action="store_true", help="also print the document to stdout")
+    parser.add_argument("--scaling", action="store_true", help="one loop beside two instead")
     parser.add_argument("--output", type=Path, help="write the document here instead")
     return parser.parse_args()
 
