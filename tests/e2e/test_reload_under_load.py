@@ -16,7 +16,7 @@ from support.certs import Certificate
 from support.client import Connection, request
 from support.load import LINE_BYTES, Load, Target, version_of, versioned
 from support.polling import wait_until
-from support.procfs import descriptors, pss_kb
+from support.procfs import Memory, descriptors, memory
 from support.server import Server
 from support.trees import pack_tree, write_tree
 
@@ -26,6 +26,7 @@ SOAK = 10 if os.environ.get("ZEROSERVE_SOAK") else 1
 RELOADS = 200 * SOAK
 REQUESTS = 20_000 * SOAK
 SETTLED_AFTER = 20
+GROWTH_KB = 1024
 SIZES = {"/index.html": 176, "/page.html": 102_400}
 LARGE = "/large.bin"
 #: Kept by no cache, and more than the kernel holds of one connection: see `slow_reader`.
@@ -112,7 +113,7 @@ def test_reloads_under_load_lose_nothing(tmp_path: Path, certificate: Certificat
         with Load(target, clients=2) as load:
             wait_until(lambda: load.answered.value > 100, timeout_s=60, what="the load")
             reader: tuple[Connection, int, bytes] | None = None
-            settled_kb, settled = 0, Counter[str]()
+            settled_memory, settled = Memory(0, 0, 0), Counter[str]()
             for number in range(1, RELOADS + 1):
                 load.newest.value = number
                 site.publish(number)
@@ -125,7 +126,7 @@ def test_reloads_under_load_lose_nothing(tmp_path: Path, certificate: Certificat
                     finish(*reader)  # two reloads came between its first and its last byte
                     reader = None
                 if number == SETTLED_AFTER:
-                    settled_kb, settled = pss_kb(server.pid), kinds(server.pid)
+                    settled_memory, settled = memory(server.pid), kinds(server.pid)
                 assert load.running(), load.stop()
             wait_until(
                 lambda: load.answered.value >= REQUESTS, timeout_s=300, what=f"{REQUESTS} requests"
@@ -136,11 +137,11 @@ def test_reloads_under_load_lose_nothing(tmp_path: Path, certificate: Certificat
                 state=lambda: (settled, kinds(server.pid)),
             )
             wait_until(
-                lambda: pss_kb(server.pid) <= settled_kb + 1024,
-                what=f"a PSS of {settled_kb} + 1024 KiB",
-                state=lambda: f"{pss_kb(server.pid)} KiB",
+                lambda: memory(server.pid).grown(settled_memory) <= GROWTH_KB,
+                what=f"{settled_memory} and at most {GROWTH_KB} KiB",
+                state=lambda: memory(server.pid),
             )
-            final_kb = pss_kb(server.pid)
+            final = memory(server.pid)
             outcomes = load.stop()
         failures = [each.failure for each in outcomes if each.failure]
         assert not failures, "\n".join(failures)
@@ -152,6 +153,7 @@ def test_reloads_under_load_lose_nothing(tmp_path: Path, certificate: Certificat
         assert status["generation"] == RELOADS + 1
     print(
         f"{RELOADS} reloads, {in_the_middle} of them in the middle of a response, {requests} "
-        f"requests, 0 failures; PSS {settled_kb} KiB after reload {SETTLED_AFTER}, {final_kb} KiB "
-        f"after the last; descriptors equal ({sum(settled.values())})"
+        f"requests, 0 failures; grown by {final.grown(settled_memory)} KiB since reload "
+        f"{SETTLED_AFTER} (PSS {settled_memory.pss}, then {final.pss}); descriptors equal "
+        f"({sum(settled.values())})"
     )

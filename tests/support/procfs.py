@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A process's memory in KiB.
+
+    `pss` shares pages out among all who map them: it falls when another server or Python starts
+    and rises when one ends (1.2 MB by four of them). `rss` and `anonymous` are the process's own
+    doing.
+    """
+
+    pss: int
+    rss: int
+    anonymous: int
+
+    def grown(self, since: Memory) -> int:
+        """KiB by which it has grown by itself, whatever runs beside it."""
+        return max(self.rss - since.rss, self.anonymous - since.anonymous)
+
+
+def memory(pid: int) -> Memory:
+    """What the process holds now."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    sizes = {name: int(rest.split()[0]) for name, _, rest in (x.partition(":") for x in lines)}
+    return Memory(sizes["Pss"], sizes["Rss"], sizes["Anonymous"])
 
 
 def pss_kb(pid: int) -> int:
     """Proportional set size in KiB: private pages, and the process's share of shared ones."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    raise AssertionError(f"/proc/{pid}/smaps_rollup has no Pss line")
+    return memory(pid).pss
 
 
 def descriptors(pid: int) -> dict[int, str]:
