@@ -13,34 +13,45 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from zsops.apply.probe import probe_from_here
 from zsops.apply.run import Run
 from zsops.apply.target import ExternalProbe, RunInfo, Target
 from zsops.build.commit import commit_of
 from zsops.build.site import BuiltSite, OnLine, build_site
-from zsops.config.load import FILE_NAME, Project, load_project
+from zsops.config.hosts import Machine
+from zsops.config.load import FILE_NAME, Project, UnknownName, load_project
 from zsops.config.models import Instance
-from zsops.config.values import LOCAL_HOST
+from zsops.config.problems import did_you_mean
+from zsops.config.scope import chosen, machines_of, on_machine, placed
+from zsops.config.strategy import BUILT_IN, Strategy
+from zsops.errors import HostUnreachable, StalePlan, UsageError, ZsopsError
 from zsops.facts.observe import observe_instance
 from zsops.facts.status import InstanceStatus, judge
 from zsops.host import messages as m
 from zsops.operator import operator_name
 from zsops.plan.diff import content_checks, make_plan
-from zsops.plan.model import Plan
+from zsops.plan.model import Plan, UnreachableHost
 from zsops.plan.rollback import rollback_target
 from zsops.plan.settings import health_of, settings_of, url_of
 from zsops.plan.stale import refuse_changed, refuse_expired, refuse_other_bytes
+from zsops.plan.waves import Rollout, rollout
 from zsops.plan.wish import Facts, WishedFile, WishedInstance
 from zsops.process import identity
+from zsops.reach import Connector, Reach
 from zsops.report.run_id import new_run_id
-from zsops.transport.base import Transport
+from zsops.transport.base import HostSession
 
-#: Makes the way to the host of that name.
-Connector = Callable[[str], Transport]
+T = TypeVar("T")
+
+#: Hosts looked at or worked on at a time, whatever a strategy says.
+CONCURRENCY = 32
 
 
 class Fleet:
@@ -51,65 +62,123 @@ class Fleet:
         project: Project,
         env: str | None = None,
         *,
+        on: str | None = None,
         connect: Connector | None = None,
         probe: ExternalProbe = probe_from_here,
+        concurrency: int = CONCURRENCY,
     ) -> None:
+        """`on`: a selector that narrows the environment's hosts. Raises ConfigError, UsageError."""
         self.project = project
         self.env, self.environment = project.environment(env)
-        self._connect = connect or local_transport
+        self.machines = chosen(machines_of(project.config, self.environment), on)
+        self.warnings: list[str] = []
+        self.reach = Reach(project.directory, warn=self.warnings.append)
+        weakref.finalize(self, self.reach.close)
+        self._connect = connect or self.reach
+        self._concurrency = concurrency
+        self.scope = tuple(placed(self.machines, self.environment.instances))
         self._probe = probe
         self._built: dict[str, BuiltSite] = {}
         self._scratch = Path(tempfile.mkdtemp(prefix="zsops-build-"))
         weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
 
     @classmethod
-    def load(cls, file: str | Path = FILE_NAME, env: str | None = None) -> Fleet:
+    def load(
+        cls, file: str | Path = FILE_NAME, env: str | None = None, *, on: str | None = None
+    ) -> Fleet:
         """The environment `env` of `file`; without `env` the only declared one, else `local`.
 
-        Raises ConfigError.
+        `on` narrows its hosts: `eu & !canary`. Raises ConfigError, UsageError.
         """
-        return cls(load_project(Path(file)), env)
+        return cls(load_project(Path(file)), env, on=on)
 
     # -- looking ----------------------------------------------------------------------------------
 
     def plan(self, on_line: OnLine | None = None) -> Plan:
         """Build the sites, look at the hosts, and say what a deployment would change.
 
-        Raises BuildError, HostUnreachable. Changes nothing.
+        Hosts out of reach are named in the plan. Raises BuildError, and HostUnreachable when no
+        host at all is reached. Changes nothing.
         """
-        wishes = [self._wish(host, name, each, on_line) for host, name, each in self._scope()]
-        facts = self._facts()
+        for _, _, instance in self.scope:
+            self.build(instance.site_name, on_line)
+        facts, unreachable = self._facts()
+        wishes = [
+            self._wish(machine, name, each)
+            for machine, name, each in self.scope
+            if (machine.name, name) in facts
+        ]
         return make_plan(
             wishes,
             facts,
             project=self.project.config.project,
             environment=self.env,
             now=datetime.now(UTC),
+            unreachable=unreachable,
         )
 
     def status(self) -> tuple[InstanceStatus, ...]:
-        """What every instance serves. Raises HostUnreachable."""
-        found = []
-        for host, name, instance in self._scope():
-            with self._connect(host).connect() as session:
-                seen = session.observe(name)
-            found.append(InstanceStatus(host, name, judge(seen), url_of(instance), seen))
-        return tuple(found)
+        """What every instance serves; hosts out of reach carry their error."""
+
+        def look(machine: Machine) -> tuple[InstanceStatus, ...]:
+            mine = [(name, each) for at, name, each in self.scope if at == machine]
+            try:
+                with self._connect(machine).connect() as session:
+                    return tuple(
+                        _status(machine, name, each, session.observe(name)) for name, each in mine
+                    )
+            except HostUnreachable as error:
+                return tuple(_unseen(machine, name, each, error) for name, each in mine)
+
+        return tuple(one for found in self.each(look) for one in found)
 
     def history(self, limit: int = 50) -> tuple[tuple[str, m.AuditEntry], ...]:
         """(host, audit entry) of every instance, oldest first. Raises HostUnreachable."""
-        found: list[tuple[str, m.AuditEntry]] = []
-        for host, name, _ in self._scope():
-            with self._connect(host).connect() as session:
-                if session.observe(name).installed:
-                    found.extend((host, entry) for entry in session.history(name, limit))
+
+        def read(machine: Machine) -> list[tuple[str, m.AuditEntry]]:
+            found: list[tuple[str, m.AuditEntry]] = []
+            with self._connect(machine).connect() as session:
+                for at, name, _ in self.scope:
+                    if at == machine and session.observe(name).installed:
+                        found += [(at.name, each) for each in session.history(name, limit)]
+            return found
+
+        found = [entry for entries in self.each(read) for entry in entries]
         return tuple(sorted(found, key=lambda each: (each[1].at, each[1].seq))[-limit:])
 
-    def rollback_preview(self, to: str | None = None) -> Mapping[tuple[str, str], m.ReleaseInfo]:
-        """Whose site each instance would go back to. Raises NoSuchRelease, NotInstalled."""
+    def each(self, work: Callable[[Machine], T]) -> list[T]:
+        """`work` on every machine, many at a time; results in the machines' order.
+
+        Raises what `work` raised first, after all have ended.
+        """
+        with ThreadPoolExecutor(min(self._concurrency, len(self.machines))) as pool:
+            return list(pool.map(work, self.machines))
+
+    def connect(self, machine: Machine) -> HostSession:
+        """A session with one machine. Raises HostUnreachable."""
+        return self._connect(machine).connect()
+
+    def rollback_preview(
+        self, to: str | None = None, only: Collection[tuple[str, str]] | None = None
+    ) -> Mapping[tuple[str, str], m.ReleaseInfo]:
+        """Whose site each instance would go back to; hosts out of reach are left out.
+
+        Raises NoSuchRelease, NotInstalled, and HostUnreachable when no host is reached.
+        """
+        found = [
+            each for each in self.status() if only is None or (each.host, each.instance) in only
+        ]
+        lost = [(each.host, each.error) for each in found if each.error is not None]
+        if len(lost) == len(found):
+            raise _all_unreachable(dict(lost))
+        for each in found:
+            problem = each.problem(self.env)
+            if each.state == "not deployed" and problem is not None:
+                raise problem
         return {
             (each.host, each.instance): rollback_target(each.observation, to)
-            for each in self._deployed()
+            for each in found
+            if each.error is None
         }
 
     # -- doing ------------------------------------------------------------------------------------
@@ -121,12 +190,13 @@ class Fleet:
         reason: str = "",
         confirm_window: bool = True,
         retry_failed: bool = False,
+        strategy: Strategy | None = None,
     ) -> Run:
         """Do what `plan` says (or a plan made now). Iterate over the result; it does the work.
 
         A plan from elsewhere is checked first: raises StalePlan when it expired, a host changed,
         or the sites build to other bytes. Without `confirm_window` the host's own health check
-        decides and nobody looks from outside.
+        decides and nobody looks from outside. `strategy`: another one than the environment's.
         """
         if plan is None:
             plan = self.plan()
@@ -140,31 +210,107 @@ class Fleet:
             self._target(each.host, each.instance, plan, probe=confirm_window, retry=retry_failed)
             for each in plan.instances
         ]
-        return Run(targets, self._info(reason), owner=self)
+        return Run(
+            targets,
+            self.info(reason),
+            rollout=self._rollout(strategy or self.strategy()),
+            unreachable=plan.unreachable,
+            owner=self,
+        )
 
-    def rollback(self, to: str | None = None, *, reason: str = "") -> Run:
-        """Bring an earlier site back as a new release. Raises NoSuchRelease, NotInstalled."""
-        self.rollback_preview(to)
+    def strategy(self, name: str | None = None) -> Strategy:
+        """The strategy `name`, by default the environment's. Raises UnknownName."""
+        wanted = name or self.environment.strategy or "rolling"
+        known = {**BUILT_IN, **self.project.config.strategies}
+        if wanted not in known:
+            raise UnknownName(f"no strategy `{wanted}`", hint=did_you_mean(wanted, known))
+        return known[wanted]
+
+    def promotion(self, on_line: OnLine | None = None) -> Plan:
+        """The plan that brings the release of the first wave to the rest.
+
+        Raises UsageError when no wave waits, StalePlan when the sites build to other bytes now.
+        """
+        plan = self.plan(on_line)
+        settled = [each for each in plan.instances if not each.switches]
+        if not self._ahead(self.status()):
+            raise UsageError(
+                f"every host of `{self.env}` serves the same: nothing waits for promotion"
+            )
+        if not settled:
+            raise StalePlan(
+                "the sites build to other bytes than what the first wave serves",
+                hint="promote from the commit that was deployed, or `zsops abort`",
+            )
+        return plan
+
+    def abort(self, *, reason: str = "") -> Run:
+        """Take the hosts that are ahead of the others back. Raises UsageError when none is."""
+        ahead = self._ahead(self.status())
+        if not ahead:
+            raise UsageError(
+                f"every host of `{self.env}` serves the same: there is nothing to undo"
+            )
+        return self.rollback(reason=reason or "aborted", only=ahead)
+
+    @staticmethod
+    def _ahead(found: Sequence[InstanceStatus]) -> frozenset[tuple[str, str]]:
+        """Instances on the release that came last, where others of the name are not."""
+        ahead: set[tuple[str, str]] = set()
+        for name in {each.instance for each in found}:
+            mine = [
+                (each, each.observation.current)
+                for each in found
+                if each.instance == name and each.observation.current is not None
+            ]
+            digests = {now.release_digest: now.created for _, now in mine if now is not None}
+            for each, now in mine:
+                is_last = now is not None and digests[now.release_digest] == max(digests.values())
+                if len(digests) > 1 and is_last:
+                    ahead.add((each.host, name))
+        return frozenset(ahead)
+
+    def rollback(
+        self,
+        to: str | None = None,
+        *,
+        reason: str = "",
+        only: Collection[tuple[str, str]] | None = None,
+    ) -> Run:
+        """Bring an earlier site back as a new release; `only` on these (host, instance).
+
+        Raises NoSuchRelease, NotInstalled.
+        """
+        self.rollback_preview(to, only)
         defaults = self.project.config.defaults
         targets = []
-        for host, name, instance in self._scope():
+        for machine, name, instance in self.scope:
+            if only is not None and (machine.name, name) not in only:
+                continue
             targets.append(
                 Target(
-                    transport=self._connect(host),
+                    transport=self._connect(machine),
                     instance=name,
                     settings=settings_of(instance),
                     # The configured checks describe today's site; yesterday's may lack its pages,
                     # and a check that is too new must not keep anybody from going back.
                     health=health_of(defaults, (), ()),
-                    url=url_of(instance),
+                    url=url_of(instance, machine.address),
                     keep=defaults.keep,
                     confirm_window_s=defaults.confirm.window / 1000,
                     rollback_to=to,
-                    probe=self._probe,
+                    probe=self._probe_of(machine),
+                    reach=machine.address,
                 )
             )
         return Run(
-            targets, self._info(reason or f"rollback{f' to {to}' if to else ''}"), owner=self
+            targets,
+            self.info(reason or f"rollback{f' to {to}' if to else ''}"),
+            # Whoever rolls back is in a hurry: no soak, and no host waits for a dead one.
+            rollout=replace(
+                self._rollout(Strategy(batch="50%")), unreachable_max=len(self.machines)
+            ),
+            owner=self,
         )
 
     def build(self, site: str, on_line: OnLine | None = None) -> BuiltSite:
@@ -175,33 +321,47 @@ class Fleet:
 
     # -- gathering --------------------------------------------------------------------------------
 
-    def _scope(self) -> Iterator[tuple[str, str, Instance]]:
-        for host in self.environment.hosts:
-            for name, instance in self.environment.instances.items():
-                yield host, name, instance
+    def _facts(self) -> tuple[dict[tuple[str, str], Facts], tuple[UnreachableHost, ...]]:
+        def look(machine: Machine) -> dict[tuple[str, str], Facts] | HostUnreachable:
+            try:
+                with self._connect(machine).connect() as session:
+                    return {
+                        (at.name, name): observe_instance(session, name)
+                        for at, name, _ in self.scope
+                        if at == machine
+                    }
+            except HostUnreachable as error:
+                return error
 
-    def _facts(self) -> dict[tuple[str, str], Facts]:
-        facts = {}
-        for host in self.environment.hosts:
-            with self._connect(host).connect() as session:
-                for name in self.environment.instances:
-                    facts[host, name] = observe_instance(session, name)
-        return facts
+        facts: dict[tuple[str, str], Facts] = {}
+        errors: list[tuple[str, HostUnreachable]] = []
+        for machine, found in zip(self.machines, self.each(look), strict=True):
+            if isinstance(found, HostUnreachable):
+                errors.append((machine.name, found))
+            else:
+                facts.update(found)
+        if errors and not facts:
+            raise _all_unreachable(dict(errors))
+        return facts, tuple(
+            UnreachableHost(host=host, code=error.code, reason=error.message)
+            for host, error in errors
+        )
 
-    def _deployed(self) -> tuple[InstanceStatus, ...]:
-        found = self.status()
-        for each in found:
-            problem = each.problem(self.env)
-            if each.state == "not deployed" and problem is not None:
-                raise problem
-        return found
+    def _rollout(self, strategy: Strategy) -> Rollout:
+        return rollout(self.machines, strategy)
 
-    def _wish(
-        self, host: str, name: str, instance: Instance, on_line: OnLine | None
-    ) -> WishedInstance:
-        built = self.build(instance.site_name, on_line)
+    def _probe_of(self, machine: Machine) -> ExternalProbe | None:
+        """A host behind a jump host is not reached from here except by SSH."""
+        wanted = self.project.config.defaults.confirm.probe and not machine.ssh.jump
+        return self._probe if wanted else None
+
+    def _machine(self, name: str) -> Machine:
+        return next(each for each in self.machines if each.name == name)
+
+    def _wish(self, machine: Machine, name: str, instance: Instance) -> WishedInstance:
+        built = self.build(instance.site_name)
         return WishedInstance(
-            host=host,
+            host=machine.name,
             instance=name,
             site=built.site,
             settings=settings_of(instance),
@@ -217,7 +377,7 @@ class Fleet:
                 )
                 for each in built.members
             ),
-            url=url_of(instance),
+            url=url_of(instance, machine.address),
         )
 
     def _has_built(self, plan: Plan) -> bool:
@@ -229,13 +389,14 @@ class Fleet:
         )
 
     def _target(self, host: str, name: str, plan: Plan, *, probe: bool, retry: bool) -> Target:
-        instance = self.environment.instances[name]
+        machine = self._machine(host)
+        instance = on_machine(self.environment.instances[name], machine)
         step = next(each for each in plan.instances if (each.host, each.instance) == (host, name))
-        wish = self._wish(host, name, instance, None)
+        wish = self._wish(machine, name, instance)
         site = self.project.site(instance.site_name)
         defaults = self.project.config.defaults
         return Target(
-            transport=self._connect(host),
+            transport=self._connect(machine),
             instance=name,
             settings=wish.settings,
             health=health_of(defaults, site.checks, content_checks(step.changes, wish.files)),
@@ -244,11 +405,14 @@ class Fleet:
             confirm_window_s=defaults.confirm.window / 1000,
             plan=step,
             tar=self.build(instance.site_name).tar,
-            probe=self._probe if probe else None,
+            probe=self._probe_of(machine) if probe else None,
+            reach=machine.address,
+            fresh_confirm=probe,
             retry_quarantined=retry,
         )
 
-    def _info(self, reason: str) -> RunInfo:
+    def info(self, reason: str) -> RunInfo:
+        """Who does this, and why; a new run."""
         own = identity(os.getpid())  # None where there is no /proc: the lease then ends by its time
         return RunInfo(
             id=new_run_id(),
@@ -260,9 +424,23 @@ class Fleet:
         )
 
 
-def local_transport(host: str) -> Transport:
-    """The way to this machine; the configuration has made sure that `host` names it."""
-    from zsops.transport.local import LocalTransport
+def _status(machine: Machine, name: str, instance: Instance, seen: m.Observation) -> InstanceStatus:
+    url = url_of(instance, machine.address)
+    return InstanceStatus(machine.name, name, judge(seen), url, seen)
 
-    assert host == LOCAL_HOST, host
-    return LocalTransport()
+
+def _unseen(
+    machine: Machine, name: str, instance: Instance, error: HostUnreachable
+) -> InstanceStatus:
+    nothing = m.Observation(name, installed=False)
+    url = url_of(instance, machine.address)
+    return InstanceStatus(machine.name, name, "unreachable", url, nothing, error)
+
+
+def _all_unreachable(errors: Mapping[str, ZsopsError]) -> ZsopsError:
+    """One error that names every host with its own reason."""
+    first = next(iter(errors.values()))
+    if len(errors) == 1:
+        return first
+    lines = "".join(f"\n  {host}: {error.message}" for host, error in errors.items())
+    return HostUnreachable(f"none of {len(errors)} hosts is reached:{lines}", hint=first.hint)

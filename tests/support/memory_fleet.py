@@ -1,4 +1,4 @@
-"""A project in a temporary directory whose one host lives in memory. The real protocol, no port."""
+"""A project in a temporary directory whose hosts live in memory. The real protocol, no port."""
 
 from __future__ import annotations
 
@@ -25,13 +25,42 @@ environments:
 """
 
 
+#: Several hosts, one after the other but for what a strategy says.
+FLEET = """\
+version: 1
+project: shop
+sites:
+  hello: {src: site}
+strategies:
+  waves: {waves: [canary, 50%, 100%], batch: 1}
+  whole: {waves: [canary, 100%], batch: 1, on_fail: revert_wave}
+  asks: {waves: [canary, 100%], promote: manual}
+environments:
+  prod:
+    hosts:
+      web1: {addr: 192.0.2.1, groups: [canary]}
+      web[2-4]: {addr: "192.0.2.{n}", groups: [rest]}
+    instances:
+      web: {listen: {https: "{addr}:8443"}, site: hello}
+"""
+
+
 @dataclass
 class MemoryFleet:
-    """The project's files, its host, and what the operator's own look finds."""
+    """The project's files, its hosts, and what the operator's own look finds."""
 
     directory: Path
-    host: MemoryHost = field(default_factory=lambda: MemoryHost("local"))
+    hosts: dict[str, MemoryHost] = field(default_factory=dict)
     probe: Callable[[Target], None] = lambda target: None
+
+    def of(self, name: str) -> MemoryHost:
+        """The host of that name."""
+        return self.hosts.setdefault(name, MemoryHost(name))
+
+    @property
+    def host(self) -> MemoryHost:
+        """The host `local`."""
+        return self.of("local")
 
     @classmethod
     def make(cls, directory: Path, config: str = CONFIG) -> MemoryFleet:
@@ -51,13 +80,14 @@ class MemoryFleet:
             else:
                 (folder / name).write_text(text)
 
-    def fleet(self) -> Fleet:
+    def fleet(self, on: str | None = None) -> Fleet:
         """A fresh operator."""
         project = load_project(self.directory / "zsops.yaml")
         return Fleet(
             project,
-            "local",
-            connect=lambda name: MemoryTransport(self.host),
+            None,
+            on=on,
+            connect=lambda machine: MemoryTransport(self.of(machine.name)),
             probe=self._probe_now,
         )
 
@@ -65,17 +95,22 @@ class MemoryFleet:
         # Looked up late: a test may change it while a run is under way.
         self.probe(target)
 
-    def deploy(self) -> Ended:
+    def deploy(self, strategy: str | None = None, on: str | None = None) -> Ended:
         """Deploy with a fresh operator."""
-        return ended(self.fleet().deploy())
+        fleet = self.fleet(on)
+        return ended(fleet.deploy(strategy=fleet.strategy(strategy)))
 
     def rollback(self, to: str | None = None) -> Ended:
         """Roll back with a fresh operator."""
         return ended(self.fleet().rollback(to))
 
-    def page(self) -> bytes:
+    def page(self, host: str = "local") -> bytes:
         """The tarball that the daemon serves right now."""
-        return self.host.daemon.running["web"].tar
+        return self.of(host).daemon.running["web"].tar
+
+    def digest(self, host: str) -> str:
+        """Digest of the tarball that the host serves."""
+        return self.of(host).daemon.running["web"].release_digest
 
 
 @dataclass(frozen=True)
@@ -90,6 +125,11 @@ class Ended:
         """How the only instance ended."""
         (found,) = [each for each in self.events if isinstance(each, HostEvent)]
         return found
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """How each host ended; the last word counts."""
+        return {each.host: each.outcome for each in self.events if isinstance(each, HostEvent)}
 
     @property
     def summary(self) -> SummaryEvent:

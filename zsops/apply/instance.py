@@ -150,8 +150,9 @@ class InstanceRun:
             why=self._run.why,
             ttl_s=_LEASE_TTL_S + self._target.confirm_window_s,
             run=self._run.id,
-            pid=self._run.pid,
-            pid_started=self._run.pid_started,
+            # A host elsewhere cannot see our process: there the lease ends by its time alone.
+            pid=self._run.pid if self._target.reach is None else None,
+            pid_started=self._run.pid_started if self._target.reach is None else None,
         )
         with self._tell.step("lease") as done:
             self._token = self._link.ask(lambda session: session.take_lease(request)).token
@@ -280,7 +281,7 @@ class InstanceRun:
                 done.detail = "reached from here"
             self._stop_if_aborted()
         with self._tell.step("confirm") as done:
-            if self._target.probe is not None:
+            if self._target.fresh_confirm:
                 self._link.close()
             self._link.ask(lambda session: session.confirm(request))
             done.detail = ""

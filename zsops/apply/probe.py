@@ -13,6 +13,7 @@ import hashlib
 import http.client
 import ssl
 from contextlib import closing
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from zsops.apply.target import Target
@@ -37,18 +38,38 @@ def probe_from_here(target: Target) -> None:
     Raises ProbeFailed, which names address, path and what came instead.
     """
     assert target.settings is not None
-    for address in target.settings.tls_addresses:
+    name = target.settings.names[0] if target.settings.names else None
+    for listener in target.settings.tls_addresses:
+        door = _Door(listener, *_way(listener, target.reach), name)
         for content in target.health.content[:_FILES_MAX]:
-            _compare(address, target.settings.names, content)
+            _compare(door, content)
         for check in target.health.checks:
-            _check(address, target.settings.names, check)
+            _check(door, check)
         if not target.health.content and not target.health.checks:
-            _get(address, target.settings.names, "/")
+            _get(door, "/")
 
 
-def _compare(address: str, names: tuple[str, ...], wanted: m.ContentCheck) -> None:
-    path = "/" + quote(wanted.path)
-    status, _, body = _get(address, names, path)
+@dataclass(frozen=True)
+class _Door:
+    """A listener as it is written, and how it is reached and called from here."""
+
+    listener: str
+    host: str
+    port: int
+    name: str | None
+
+
+def _way(listener: str, reach: str | None) -> tuple[str, int]:
+    host, port = split_address(listener)
+    # A listener on every address is reached by the host's own, here by loopback.
+    if host in ("::", "0.0.0.0"):  # noqa: S104 - asked, not bound
+        host = reach or ("::1" if host == "::" else "127.0.0.1")
+    return host, port
+
+
+def _compare(door: _Door, wanted: m.ContentCheck) -> None:
+    address, path = door.listener, "/" + quote(wanted.path)
+    status, _, body = _get(door, path)
     if status != 200:
         raise ProbeFailed(f"`https://{address}{path}` answers {status}, expected 200")
     found = hashlib.sha256(body).hexdigest()
@@ -59,9 +80,9 @@ def _compare(address: str, names: tuple[str, ...], wanted: m.ContentCheck) -> No
         )
 
 
-def _check(address: str, names: tuple[str, ...], check: m.StatusCheck) -> None:
-    status, headers, body = _get(address, names, check.path)
-    where = f"`https://{address}{check.path}`"
+def _check(door: _Door, check: m.StatusCheck) -> None:
+    status, headers, body = _get(door, check.path)
+    where = f"`https://{door.listener}{check.path}`"
     if status not in check.status:
         wanted = " or ".join(str(each) for each in check.status)
         raise ProbeFailed(f"{where} answers {status}, expected {wanted}")
@@ -74,17 +95,14 @@ def _check(address: str, names: tuple[str, ...], check: m.StatusCheck) -> None:
             )
 
 
-def _get(address: str, names: tuple[str, ...], path: str) -> tuple[int, dict[str, str], bytes]:
-    host, port = split_address(address)
-    # A listener on every address is reached from this machine by loopback.
-    reach = {"::": "::1", "0.0.0.0": "127.0.0.1"}.get(host, host)  # noqa: S104 - asked, not bound
-    server_name = names[0] if names else reach
+def _get(door: _Door, path: str) -> tuple[int, dict[str, str], bytes]:
+    server_name = door.name or door.host
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.set_alpn_protocols(["http/1.1"])
-    connection = _NamedConnection(reach, port, server_name, context)
+    connection = _NamedConnection(door.host, door.port, server_name, context)
     try:
         with closing(connection):
             connection.request("GET", path, headers={"Host": server_name})
@@ -93,7 +111,7 @@ def _get(address: str, names: tuple[str, ...], path: str) -> tuple[int, dict[str
             return answer.status, {k.lower(): v for k, v in answer.getheaders()}, body
     except (OSError, http.client.HTTPException) as error:
         said = str(error) or type(error).__name__
-        raise ProbeFailed(f"`https://{address}{path}`: {said}") from error
+        raise ProbeFailed(f"`https://{door.listener}{path}`: {said}") from error
 
 
 class _NamedConnection(http.client.HTTPSConnection):

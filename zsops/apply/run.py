@@ -8,24 +8,40 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from zsops.apply.instance import InstanceRun
 from zsops.apply.outcome import InstanceResult, exit_of
 from zsops.apply.target import RunInfo, Target
+from zsops.apply.waves import GOOD, WaveDriver
 from zsops.errors import ExitCode
-from zsops.report.events import Event, HostEvent, SummaryEvent
+from zsops.plan.model import UnreachableHost
+from zsops.plan.waves import Rollout, Wave
+from zsops.report.events import ErrorInfo, Event, HostEvent, SummaryEvent
 from zsops.report.run_id import timestamp
 
 
 class Run:
     """Iterate over it for its events; it starts at the first one. The last is the summary.
 
-    One instance after the other, and none after the first that did not get there: what went wrong
-    once is not repeated elsewhere.
+    Without a `rollout` one host after the other, and none after the first that did not get there:
+    what went wrong once is not repeated elsewhere.
     """
 
-    def __init__(self, targets: Sequence[Target], info: RunInfo, *, owner: object = None) -> None:
-        """`owner` lives as long as the run: its temporary files are what the targets name."""
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        info: RunInfo,
+        *,
+        rollout: Rollout | None = None,
+        unreachable: Sequence[UnreachableHost] = (),
+        owner: object = None,
+    ) -> None:
+        """`unreachable`: hosts in scope that are out of reach already, and count as such.
+
+        `owner` lives as long as the run: its temporary files are what the targets name.
+        """
         self._owner = owner
+        hosts = tuple(dict.fromkeys(each.host for each in targets))
+        self._rollout = rollout or Rollout((Wave(hosts, 1),))
+        self._missing = tuple(unreachable)
         self.info = info
         self.results: tuple[InstanceResult, ...] = ()
         self.exit_code = ExitCode.OK
@@ -67,39 +83,56 @@ class Run:
 
     def _drive_all(self) -> None:
         began = time.monotonic()
-        results: list[InstanceResult] = []
-        stopped = False
-        for target in self._targets:
-            if stopped or self._abort.is_set():
-                result = InstanceResult(target.host, target.instance, "not_started")
-            else:
-                run = InstanceRun(target, self.info, emit=self._events.put, abort=self._abort)
-                result = run.execute()
-                stopped = result.outcome not in ("committed", "unchanged")
-            results.append(result)
-            self._events.put(self._host_event(result, target))
-        self.results = tuple(results)
-        self.exit_code = ExitCode.INTERRUPTED if self._was_interrupted() else exit_of(results)
+        driver = WaveDriver(
+            self._targets,
+            self._rollout,
+            self.info,
+            emit=self._events.put,
+            ended=self._tell_end,
+            abort=self._abort,
+        )
+        driver.count_unreachable([each.host for each in self._missing])
+        missing = [self._unreached(each) for each in self._missing]
+        driver.drive()
+        self.results = (*driver.results, *missing)
+        self.exit_code = self._exit_code(waits=driver.waits)
         self._events.put(self._summary(round((time.monotonic() - began) * 1000)))
+
+    def _exit_code(self, *, waits: bool) -> ExitCode:
+        if self._was_interrupted():
+            return ExitCode.INTERRUPTED
+        good = all(each.outcome in (*GOOD, "not_started") for each in self.results)
+        return ExitCode.CANARY_WAITS if waits and good else exit_of(self.results)
+
+    def _unreached(self, host: UnreachableHost) -> InstanceResult:
+        error = ErrorInfo(code=host.code, message=host.reason)
+        result = InstanceResult(
+            host.host, "", "unreachable", error=error, exit_code=ExitCode.UNREACHABLE
+        )
+        self._tell_end(result, None)
+        return result
+
+    def _tell_end(self, result: InstanceResult, target: Target | None) -> None:
+        url = target.url if target is not None and result.outcome in GOOD else None
+        self._events.put(
+            HostEvent(
+                t=timestamp(),
+                run=self.info.id,
+                host=result.host,
+                instance=result.instance,
+                outcome=result.outcome,
+                release=result.release,
+                serving=result.serving,
+                url=url,
+                sent=result.sent,
+                error=result.error,
+            )
+        )
 
     def _was_interrupted(self) -> bool:
         """An abort that came after the last confirmation interrupted nothing."""
         return self._abort.is_set() and any(
             each.outcome in ("interrupted", "not_started") for each in self.results
-        )
-
-    def _host_event(self, result: InstanceResult, target: Target) -> HostEvent:
-        return HostEvent(
-            t=timestamp(),
-            run=self.info.id,
-            host=result.host,
-            instance=result.instance,
-            outcome=result.outcome,
-            release=result.release,
-            serving=result.serving,
-            url=target.url if result.outcome in ("committed", "unchanged") else None,
-            sent=result.sent,
-            error=result.error,
         )
 
     def _summary(self, milliseconds: int) -> SummaryEvent:

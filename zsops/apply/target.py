@@ -44,6 +44,8 @@ class Target:
     tar: Path | None = None
     rollback_to: str | None = None
     probe: ExternalProbe | None = None
+    reach: str | None = None  # where the host is found from here; None: this machine
+    fresh_confirm: bool = True  # confirm over a new connection, as proof that one can be had
     retry_quarantined: bool = False
 
     @property

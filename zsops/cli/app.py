@@ -22,6 +22,7 @@ from zsops.cli.global_options import hoist
 from zsops.cli.invocation import Form, Invocation, document, print_document, print_summary
 from zsops.config.duration import FORM_HINT, parse_duration
 from zsops.errors import BuildError, ExitCode, UsageError, ZsopsError
+from zsops.fleet import CONCURRENCY
 
 _EPILOG = exit_codes.table()
 
@@ -93,6 +94,13 @@ def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as type
         str | None,
         typer.Option("--timeout", metavar="TIME", help="Stop and revert after this time: 90s, 5m."),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="SELECTOR", help="Only these hosts: `eu & !canary`."),
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", metavar="N", min=1, help="Hosts at a time, at most.")
+    ] = CONCURRENCY,
     version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_version, help="Print the version."),
@@ -120,6 +128,8 @@ def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as type
         verbose=verbose,
         color=not no_color,
         timeout_s=seconds,
+        on=on,
+        concurrency=concurrency,
     )
 
 

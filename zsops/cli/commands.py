@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
-from zsops.cli import build, check, deploy, explain, history, init, plan, rollback, schema, status
+from zsops.cli import (
+    audit,
+    build,
+    check,
+    deploy,
+    diff,
+    drift,
+    explain,
+    history,
+    hosts,
+    init,
+    lock,
+    plan,
+    prune,
+    rollback,
+    rollout,
+    schema,
+    status,
+)
 
-_COMMANDS = {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "init": init.init,
     "check": check.check,
     "build": build.build,
     "plan": plan.plan,
     "deploy": deploy.deploy,
+    "promote": rollout.promote,
+    "abort": rollout.abort,
     "rollback": rollback.rollback,
     "status": status.status,
     "history": history.history,
+    "audit": audit.audit,
+    "drift": drift.drift,
+    "diff": diff.diff,
+    "prune": prune.prune,
     "explain": explain.explain,
     "schema": schema.schema,
 }
@@ -26,3 +52,5 @@ def register(app: typer.Typer) -> None:
         return
     for name, function in _COMMANDS.items():
         app.command(name)(function)
+    app.add_typer(lock.app, name="lock")
+    app.add_typer(hosts.app, name="hosts")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
 from zsops.cli.plan_file import read_plan
 from zsops.cli.watch import watch
+from zsops.config.strategy import Strategy
+from zsops.errors import UsageError
 from zsops.report.plan_text import plan_text
 
 
@@ -34,6 +38,24 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
             help="Trust the host's own health check: no look from here, no fresh session.",
         ),
     ] = False,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            "--strategy",
+            metavar="NAME",
+            help="rolling, canary, all, or one of `strategies`.",
+        ),
+    ] = None,
+    waves: Annotated[
+        str | None,
+        typer.Option("--batch", metavar="WAVES", help="Waves for this run: 1,10%,100%."),
+    ] = None,
+    max_fail: Annotated[
+        int | None, typer.Option("--max-fail", metavar="N", min=0, help="Hosts that may fail.")
+    ] = None,
+    soak: Annotated[
+        str | None, typer.Option("--soak", metavar="TIME", help="Pause between waves: 30s.")
+    ] = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try a release again that failed on this host.")
     ] = False,
@@ -41,6 +63,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
     """Build, plan, and put the result into service; revert by itself if it is not healthy."""
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
+    chosen = adjusted(fleet.strategy(strategy), waves=waves, max_fail=max_fail, soak=soak)
     made = read_plan(invocation.directory / plan) if plan else None
     if made is None:
         made = fleet.plan(on_line=invocation.detail)
@@ -49,9 +72,35 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
     if not made.is_no_op and not yes and plan is None and _may_ask(invocation):
         typer.confirm(f"deploy to {fleet.env}?", abort=True, err=True)
     run = fleet.deploy(
-        made, reason=reason, confirm_window=not no_confirm_window, retry_failed=retry
+        made,
+        reason=reason,
+        confirm_window=not no_confirm_window,
+        retry_failed=retry,
+        strategy=chosen,
     )
     raise typer.Exit(watch("deploy", run, invocation, made))
+
+
+def adjusted(
+    strategy: Strategy, *, waves: str | None, max_fail: int | None, soak: str | None
+) -> Strategy:
+    """The strategy with what the command line says instead. Raises UsageError."""
+    wish = strategy.model_dump(mode="json", exclude_none=True)
+    if waves is not None:
+        wish["waves"] = [each.strip() for each in waves.split(",")]
+    if max_fail is not None:
+        wish["max_fail"]["count"] = max_fail
+    if soak is not None:
+        wish["soak"] = soak
+    try:
+        return Strategy.model_validate_json(json.dumps(wish))
+    except ValidationError as error:
+        first = error.errors()[0]
+        said = str(first.get("ctx", {}).get("error", first["msg"]))
+        raise UsageError(f"`--{_OPTION.get(str(first['loc'][0]), 'strategy')}` {said}") from None
+
+
+_OPTION = {"waves": "batch", "soak": "soak", "max_fail": "max-fail"}
 
 
 def _may_ask(invocation: Invocation) -> bool:

@@ -19,7 +19,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.STALE_PLAN: "the plan is stale; nothing was touched",
     ExitCode.SELF_REVERTED: "a host went back by itself: the confirmation was lost",
     ExitCode.DRIFT: "`status`: a host serves something else than it should",
-    ExitCode.CANARY_WAITS: "canary healthy, waits for promotion (not in this version)",
+    ExitCode.CANARY_WAITS: "the first wave is healthy and waits: `zsops promote`",
     ExitCode.INTERRUPTED: "interrupted; what was unconfirmed is reverted",
 }
 

@@ -16,6 +16,8 @@ GLOBAL: dict[str, bool] = {
     "--verbose": False,
     "--no-color": False,
     "--timeout": True,
+    "--on": True,
+    "--concurrency": True,
 }
 
 

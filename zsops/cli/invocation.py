@@ -12,7 +12,7 @@ from rich.console import Console
 
 from zsops.config.load import FILE_NAME, Project, load_project
 from zsops.errors import ExitCode, UsageError, ZsopsError
-from zsops.fleet import Fleet
+from zsops.fleet import CONCURRENCY, Fleet
 from zsops.report.events import ErrorInfo, Event, SummaryEvent, event_line
 from zsops.report.run_id import new_run_id, timestamp
 
@@ -30,6 +30,8 @@ class Invocation:
     verbose: bool = False
     color: bool = True
     timeout_s: float | None = None
+    on: str | None = None
+    concurrency: int = CONCURRENCY
 
     @property
     def config_file(self) -> Path:
@@ -41,8 +43,8 @@ class Invocation:
         return load_project(self.config_file)
 
     def fleet(self, env: str | None) -> Fleet:
-        """The environment. Raises ConfigError."""
-        return Fleet(self.project(), env)
+        """The environment, narrowed by `--on`. Raises ConfigError, UsageError."""
+        return Fleet(self.project(), env, on=self.on, concurrency=self.concurrency)
 
     def console(self, *, stderr: bool = True) -> Console:
         """A console for people."""

@@ -33,7 +33,9 @@ def _host_pattern(value: str) -> str:
 
 def _host_address(value: str) -> str:
     if not _ADDRESS.fullmatch(value) or set(re.findall("{[^}]*}?", value)) - {"{name}", "{n}"}:
-        raise ValueError(f"must be a host name or an IP (with `{{name}}` or `{{n}}`), not `{value}`")
+        raise ValueError(
+            f"must be a host name or an IP (with `{{name}}` or `{{n}}`), not `{value}`"
+        )
     return value
 
 

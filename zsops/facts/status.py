@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from zsops.errors import DaemonStopped, HostError, NotInstalled, UnsafeHost
+from zsops.errors import DaemonStopped, NotInstalled, UnsafeHost, ZsopsError
 from zsops.host import messages as m
 
-State = Literal["healthy", "unconfirmed", "drift", "stopped", "unsafe", "not deployed"]
+State = Literal[
+    "healthy", "unconfirmed", "drift", "stopped", "unsafe", "not deployed", "unreachable"
+]
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,12 @@ class InstanceStatus:
     state: State
     url: str
     observation: m.Observation
+    error: ZsopsError | None = None  # why nothing was observed
 
-    def problem(self, environment: str) -> HostError | None:
+    def problem(self, environment: str) -> ZsopsError | None:
         """Why this instance does not serve what it should; None when it does."""
+        if self.error is not None:
+            return self.error
         name, host = self.instance, self.host
         if self.state == "not deployed":
             return NotInstalled(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from zsops.host import messages as m
-from zsops.plan.model import DaemonAction, FileChange, InstancePlan, Plan
+from zsops.plan.model import DaemonAction, FileChange, InstancePlan, Plan, UnreachableHost
 from zsops.plan.wish import Facts, WishedFile, WishedInstance
 
 #: A saved plan is refused after this time: what a person approved should be what happens.
@@ -22,6 +22,7 @@ def make_plan(
     project: str,
     environment: str,
     now: datetime,
+    unreachable: tuple[UnreachableHost, ...] = (),
 ) -> Plan:
     """The plan for `wishes`; `facts` by (host, instance) must have one entry for each."""
     instances = tuple(plan_instance(each, facts[each.host, each.instance]) for each in wishes)
@@ -36,6 +37,7 @@ def make_plan(
         created=_text(created),
         expires=_text(created + PLAN_LIFETIME),
         instances=instances,
+        unreachable=unreachable,
     )
 
 

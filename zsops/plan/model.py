@@ -54,6 +54,14 @@ class InstancePlan(_Value):
         )
 
 
+class UnreachableHost(_Value):
+    """A host in scope that could not be looked at; nothing is planned for it."""
+
+    host: str
+    code: str
+    reason: str
+
+
 class Plan(_Value):
     """What `zsops deploy` will do. Saved as JSON by `zsops plan --out`."""
 
@@ -64,8 +72,9 @@ class Plan(_Value):
     created: str = Field(description="RFC 3339, UTC")
     expires: str = Field(description="RFC 3339, UTC; afterwards the plan is stale")
     instances: tuple[InstancePlan, ...]
+    unreachable: tuple[UnreachableHost, ...] = ()
 
     @property
     def is_no_op(self) -> bool:
         """Nothing to do anywhere."""
-        return all(each.is_no_op for each in self.instances)
+        return not self.unreachable and all(each.is_no_op for each in self.instances)

@@ -25,14 +25,14 @@ def settings_of(instance: Instance) -> m.InstanceSettings:
     )
 
 
-def url_of(instance: Instance) -> str:
-    """Where a person finds it: by its first host name, else by its address."""
+def url_of(instance: Instance, machine: str | None = None) -> str:
+    """Where a person finds it: by its first host name, else by its (or the machine's) address."""
     host, port = split_address(instance.listen.https)
     address = ipaddress.ip_address(host)
     if instance.host_names:
         shown = instance.host_names[0]
     elif address.is_unspecified:
-        shown = "localhost"
+        shown = machine or "localhost"
     else:
         shown = f"[{host}]" if address.version == 6 else host
     return f"https://{shown}/" if port == 443 else f"https://{shown}:{port}/"

@@ -58,7 +58,7 @@ def ending_lines(event: HostEvent | SummaryEvent) -> list[str]:
         moved = event.committed or event.reverted or event.failed
         sent = f", {size_text(event.sent)} sent" if event.committed else ""
         return [f"took {duration_text(event.ms)}{sent}"] if moved else []
-    name = f"{event.instance} on {event.host}"
+    name = f"{event.instance} on {event.host}" if event.instance else event.host
     serving = f"; serving {short_digest(event.serving)}" if event.serving else ""
     said = {
         "committed": f"{name}: {event.release} is in service",

@@ -14,6 +14,8 @@ def plan_text(plan: Plan, *, full: bool = False) -> str:
     lines = [f"plan {plan.id}  {plan.environment} of {plan.project}"]
     for each in plan.instances:
         lines += _instance(each, full=full)
+    for host in plan.unreachable:
+        lines.append(f"  {host.host}  not reached: {host.reason}")
     switches = sum(each.switches for each in plan.instances)
     idle = sum(each.is_no_op for each in plan.instances)
     daemons = sum(not each.switches and not each.is_no_op for each in plan.instances)
@@ -21,6 +23,8 @@ def plan_text(plan: Plan, *, full: bool = False) -> str:
     if daemons:
         parts.append(f"{daemons} with its daemon only")
     parts.append(f"{idle} with nothing to do")
+    if plan.unreachable:
+        parts.append(f"{len(plan.unreachable)} not reached")
     lines.append(f"plan: {', '.join(parts)}")
     return "\n".join(lines)
 
@@ -36,7 +40,7 @@ def _instance(plan: InstancePlan, *, full: bool) -> list[str]:
         f"{plan.files} files, {size_text(plan.size)}"
     ]
     shown = plan.changes if full else plan.changes[:_LINES_MAX]
-    lines += [f"    {_change(each)}" for each in shown]
+    lines += [f"    {change_text(each)}" for each in shown]
     if len(shown) < len(plan.changes):
         lines.append(f"    … and {len(plan.changes) - len(shown)} more (`--full` lists them)")
     if plan.switches:
@@ -48,6 +52,7 @@ def _instance(plan: InstancePlan, *, full: bool) -> list[str]:
     return lines
 
 
-def _change(change: FileChange) -> str:
+def change_text(change: FileChange) -> str:
+    """`~ index.html  8.1 KB -> 8.3 KB`."""
     sizes = [size_text(each) for each in (change.old_size, change.new_size) if each is not None]
     return f"{_MARKS[change.kind]} {change.path}  {' -> '.join(sizes)}"

@@ -87,9 +87,19 @@ class SshTransport:
         finally:
             connection.close()
 
-    def shown_keys(self) -> tuple[str, tuple[bytes, ...]]:
-        """The host's name for known_hosts and every key it shows, unverified: for a person."""
-        return self._network.shown_keys(self._wish)
+    def untrusted(self) -> Untrusted | None:
+        """The first server on the way whose key nobody has pinned yet; None when all are known."""
+        return self._network.untrusted(self._wish)
+
+
+@dataclass(frozen=True)
+class Untrusted:
+    """A server, the keys it shows (unverified: for a person), and where they would be pinned."""
+
+    name: str
+    keys: tuple[bytes, ...]
+    file: Path
+    is_hop: bool
 
 
 class SshNetwork:
@@ -117,16 +127,38 @@ class SshNetwork:
         for hop in hops:
             hop.close()
 
-    def shown_keys(self, wish: SshWish) -> tuple[str, tuple[bytes, ...]]:
-        """See `SshTransport.shown_keys`. Hops are verified as ever."""
+    def untrusted(self, wish: SshWish) -> Untrusted | None:
+        """See `SshTransport.untrusted`. Raises HostKeyRefused where a known key has changed."""
         route = self._route(wish)
+        for at, server in enumerate(route.endpoints):
+            hops, known = route.endpoints[:at], self._known_hosts(server)
+            accepted = known.algorithms(server.key_name)
+            if accepted:
+                connection = self._dial(hops, server, accepted)
+                connection.close()
+                known.check(server.key_name, connection.host_key, time.time())
+                continue
+            if not server.known_hosts:
+                raise HostKeyRefused(
+                    f"there is no file to pin the key of `{server.key_name}` in",
+                    hint="set `defaults.ssh.known_hosts`",
+                )
+            return Untrusted(
+                server.key_name,
+                self._shown_keys(hops, server),
+                server.known_hosts[0],
+                is_hop=server != route.target,
+            )
+        return None
+
+    def _shown_keys(self, hops: tuple[Endpoint, ...], server: Endpoint) -> tuple[bytes, ...]:
         found = []
         for algorithm in keys.plain_algorithms():
             with contextlib.suppress(NoCommonKey):
-                connection = self._dial(route.hops, route.target, (algorithm,))
+                connection = self._dial(hops, server, (algorithm,))
                 found.append(connection.host_key)
                 connection.close()
-        return route.target.key_name, tuple(found)
+        return tuple(found)
 
     def _route(self, wish: SshWish) -> Route:
         with self._lock:

@@ -81,6 +81,7 @@ class _Watched:
         self._dead_after_s = 0.0
         self._ask: Callable[[], None] = lambda: None
         self.broken: str | None = None
+        self._closed = False
 
     def watch(self, interval_s: float, count: int, ask: Callable[[], None]) -> None:
         """From now on: ask after `interval_s`, give up after `count` intervals."""
@@ -109,6 +110,7 @@ class _Watched:
         self._stream.settimeout(timeout)
 
     def close(self) -> None:
+        self._closed = True  # paramiko looks at this name of a socket's
         self._stream.close()
 
     def _look(self, *, may_ask: bool = True) -> None:

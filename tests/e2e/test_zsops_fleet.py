@@ -1,0 +1,224 @@
+"""`zsops` over SSH: real OpenSSH servers, real daemons, one machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import ssl
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.polling import wait_until
+from support.process import PROGRAMS, Finished, Program, run
+from support.sshd import Farm, Server, farm, make_key
+from support.trees import HELLO
+
+pytestmark = pytest.mark.e2e
+
+CONFIG = """\
+version: 1
+project: demo
+defaults:
+  health: {{interval: 50ms, timeout: 5s}}
+  confirm: {{window: 30s}}
+  ssh:
+    port: {port}
+    identity: {home}/id
+    known_hosts: {home}/known_hosts
+    config: {home}/ssh_config
+sites:
+  hello: {{src: site, checks: [{{path: /, status: 200, body_contains: "<title>"}}]}}
+strategies:
+  careful: {{waves: [canary, "100%"], batch: 2, on_fail: revert_wave}}
+environments:
+  prod:
+    strategy: careful
+    hosts:
+      web{first}: {{addr: "127.0.1.{{n}}", groups: [canary], ssh: {{{extra}}}}}
+      web[{second}-{last}]: {{addr: "127.0.1.{{n}}", groups: [rest], ssh: {{{extra}}}}}
+    instances:
+      web: {{listen: {{https: "{{addr}}:{https}"}}, site: hello}}
+"""
+
+
+@dataclass
+class Project:
+    """An operator's project and the hosts it goes to."""
+
+    directory: Path
+    farm: Farm
+    https: int
+
+    @classmethod
+    def make(cls, directory: Path, hosts: Farm, *, extra: str = "") -> Project:
+        """A copy of the example site for every host of the farm."""
+        with closing(socket.create_server((hosts.servers[0].address, 0))) as taken:
+            https: int = taken.getsockname()[1]
+        shutil.copytree(HELLO, directory / "site")
+        numbers = [each.name.removeprefix("web") for each in hosts.servers]
+        text = CONFIG.format(
+            port=hosts.port, home=hosts.home, https=https, extra=extra,
+            first=numbers[0], second=numbers[1], last=numbers[-1],
+        )  # fmt: skip
+        (directory / "zsops.yaml").write_text(text)
+        return cls(directory, hosts, https)
+
+    def zsops(self, *arguments: str) -> Finished:
+        """Run it in the project."""
+        argv = [PROGRAMS / "zsops", *arguments]
+        return run(argv, cwd=self.directory, env={"ZSOPS_WHO": "tester"})
+
+    def document(self, *arguments: str) -> dict[str, Any]:
+        """Run it with `--json`."""
+        found: dict[str, Any] = json.loads(self.zsops(*arguments, "--json").text)
+        return found
+
+    def start(self, *arguments: str) -> Program:
+        """Run it beside the test."""
+        argv = [PROGRAMS / "zsops", *arguments]
+        env = {"ZSOPS_WHO": "tester"}
+        return Program(argv, self.directory / "zsops.log", cwd=self.directory, env=env)
+
+    def write(self, text: str) -> bytes:
+        """Change the first page."""
+        body = f"<!doctype html><title>{text}</title>".encode()
+        (self.directory / "site" / "index.html").write_bytes(body)
+        return body
+
+    def page(self, server: Server) -> bytes:
+        """The first page of a host, by its own certificate."""
+        trusted = server.root / "i" / "web" / "current" / "tls" / "cert.pem"
+        context = ssl.create_default_context(cafile=str(trusted))
+        url = f"https://{server.address}:{self.https}/"
+        with urllib.request.urlopen(url, context=context, timeout=20) as answer:
+            body: bytes = answer.read()
+        return body
+
+    def pages(self) -> list[bytes]:
+        """The first page of every host."""
+        return [self.page(each) for each in self.farm.servers]
+
+
+@pytest.fixture
+def hosts() -> Iterator[Farm]:
+    with farm(3, first=10) as made:
+        yield made
+
+
+@pytest.fixture
+def project(tmp_path: Path, hosts: Farm) -> Project:
+    return Project.make(tmp_path, hosts)
+
+
+def test_a_fleet_is_deployed_in_waves_and_goes_back(project: Project) -> None:
+    one = project.write("one")
+    first = project.zsops("deploy", "prod", "--reason", "first light")
+    assert first.code == 0, first.stderr
+    assert project.pages() == [one] * 3
+    assert first.stderr.index("wave 1 of 2: web10") < first.stderr.index(
+        "wave 2 of 2: web11, web12"
+    )
+
+    again = project.document("deploy", "prod")
+    assert again["exit"] == 0
+    assert again["result"]["summary"]["sent"] == 0
+    assert again["result"]["summary"]["unchanged"] == 3
+
+    two = project.write("two")
+    canary = project.zsops("deploy", "prod", "--on", "canary")
+    assert canary.code == 0, canary.stderr
+    assert project.pages() == [two, one, one]
+    assert project.zsops("deploy", "prod").code == 0
+    assert project.pages() == [two] * 3
+
+    (project.directory / "site" / "index.html").write_text("no head, no body")
+    bad = project.zsops("deploy", "prod")
+    assert bad.code == 8, bad.stderr
+    assert "web11: not started" in bad.stderr.replace("web on ", "")
+    assert project.pages() == [two] * 3
+
+    assert project.zsops("rollback", "prod").code == 0
+    assert project.pages() == [one] * 3
+    status = project.document("status", "prod")
+    assert [each["state"] for each in status["result"]["instances"]] == ["healthy"] * 3
+    entries = project.document("history", "prod", "-n", "100")["result"]["entries"]
+    assert {each["host"] for each in entries} == {"web10", "web11", "web12"}
+    assert {each["who"] for each in entries if each["event"] == "committed"} == {"tester"}
+
+
+def test_a_selector_that_means_nobody_is_an_error(project: Project) -> None:
+    refused = project.zsops("deploy", "prod", "--on", "canry")
+    assert refused.code == 2
+    assert "means no host" in refused.stderr
+    assert "did you mean `canary`?" in refused.stderr
+
+
+def test_a_wrong_host_key_is_refused_and_nothing_changes(project: Project) -> None:
+    one = project.write("one")
+    assert project.zsops("deploy", "prod").code == 0
+    project.write("two")
+    server = project.farm.servers[0]
+    former = server.public_key
+    impostor = make_key(project.farm.home / "other").with_suffix(".pub").read_text().split()[:2]
+    known = project.farm.known_hosts
+    known.write_text(known.read_text().replace(former, " ".join(impostor)))
+    refused = project.zsops("deploy", "prod", "--on", "web10")
+    assert refused.code == 7
+    assert "error[host-key]" in refused.stderr
+    assert "expected SHA256:" in refused.stderr
+    assert project.pages() == [one] * 3
+    assert project.zsops("status", "prod").code == 7
+
+
+def test_a_dead_host_does_not_keep_others_from_looking(project: Project) -> None:
+    project.write("one")
+    assert project.zsops("deploy", "prod").code == 0
+    project.farm.servers[2].close()
+    status = project.zsops("status", "prod")
+    assert status.code == 7
+    assert status.text.count("healthy") == 2
+    assert "unreachable" in status.text
+    project.write("two")
+    partial = project.document("deploy", "prod")
+    assert partial["exit"] == 7  # none may be out of reach, so nothing was begun
+    assert partial["result"]["summary"]["unreachable"] == 1
+    assert partial["result"]["summary"]["not_started"] == 2
+
+
+def test_an_operator_killed_after_the_switch_leaves_the_old_site(
+    tmp_path: Path, hosts: Farm
+) -> None:
+    project = Project.make(tmp_path, hosts)
+    one = project.write("one")
+    assert project.zsops("deploy", "prod").code == 0
+    file = project.directory / "zsops.yaml"
+    file.write_text(file.read_text().replace("window: 30s", "window: 1s"))
+    project.write("two")
+    deploying = project.start("deploy", "prod", "-v")
+    deploying.wait_said("web on web10: switch ok")
+    deploying.send(signal.SIGKILL)
+    assert deploying.wait() == -signal.SIGKILL
+    wait_until(
+        lambda: project.zsops("status", "prod").code == 0 and project.pages() == [one] * 3,
+        timeout_s=60,
+        what="the host's own way back",
+    )
+
+
+def test_a_stopped_sshd_times_out(project: Project) -> None:
+    project.write("one")
+    server = project.farm.servers[0]
+    server.send(signal.SIGSTOP)
+    try:
+        late = project.zsops("status", "prod", "--on", "web10")
+    finally:
+        server.send(signal.SIGCONT)
+    assert late.code == 7
+    assert "says nothing for" in late.stderr

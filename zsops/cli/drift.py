@@ -1,0 +1,34 @@
+"""`zsops drift`: does every host serve what it was given, and nothing else?"""
+
+from __future__ import annotations
+
+import typer
+
+from zsops.cli.columns import columns
+from zsops.cli.invocation import Invocation, one_environment
+from zsops.cli.options import EnvArgument, EnvOption
+from zsops.errors import ExitCode, worst
+
+
+def drift(context: typer.Context, env: EnvArgument = None, env_option: EnvOption = None) -> None:
+    """Compare what hosts serve with their own record. Exit 13 when one differs."""
+    invocation: Invocation = context.obj
+    fleet = invocation.fleet(one_environment(env, env_option))
+    rows, result, codes = [], [], []
+    for each in fleet.status():
+        seen = each.observation
+        said = seen.drift or seen.unsafe or (each.error.message if each.error else None)
+        if said is None and each.state != "healthy":
+            said = each.state
+        if each.error is not None:
+            codes.append(each.error.exit_code)
+        elif said is not None:
+            codes.append(ExitCode.DRIFT)
+        rows.append((each.host, each.instance, each.state, said or "-"))
+        result.append(
+            {"host": each.host, "instance": each.instance, "state": each.state, "drift": said}
+        )
+    code = worst(codes)
+    text = columns(("HOST", "INSTANCE", "STATE", "DRIFT"), rows)
+    invocation.answer("drift", {"environment": fleet.env, "instances": result}, text, code)
+    raise typer.Exit(code)

@@ -1,0 +1,138 @@
+"""Between deployments: leases, audit, pruning, comparing releases, pinning host keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from zsops.config.hosts import Machine
+from zsops.errors import NoSuchRelease
+from zsops.fleet import Fleet
+from zsops.host import messages as m
+from zsops.plan.diff import diff_files
+from zsops.plan.model import FileChange
+from zsops.plan.wish import WishedFile
+from zsops.transport.base import HostSession
+from zsops.transport.ssh import Untrusted
+
+T = TypeVar("T")
+_LEASE_TTL_S = 60.0
+
+
+def leases(fleet: Fleet) -> list[tuple[str, m.Lease | None]]:
+    """Who holds each host. Raises HostUnreachable."""
+
+    def look(machine: Machine, session: HostSession) -> m.Lease | None:
+        names = [name for at, name, _ in fleet.scope if at == machine]
+        return session.observe(names[0]).lease if names else None
+
+    return _asked(fleet, look)
+
+
+def take_leases(fleet: Fleet, reason: str, ttl_s: float) -> list[tuple[str, m.Lease]]:
+    """Hold every host for `ttl_s` seconds. Raises LeaseHeld, HostUnreachable."""
+    info = fleet.info(reason)
+    request = m.TakeLease(who=info.who, why=reason, ttl_s=ttl_s, run=info.id)
+    return _asked(fleet, lambda machine, session: session.take_lease(request))
+
+
+def break_leases(fleet: Fleet, reason: str) -> list[tuple[str, m.Lease | None]]:
+    """End every host's lease, on the record; what was broken. Raises HostUnreachable."""
+    who = fleet.info(reason).who
+    return _asked(fleet, lambda machine, session: session.break_lease(who, reason))
+
+
+def audit(fleet: Fleet) -> list[tuple[str, m.AuditReport]]:
+    """Walk every host's audit chain. Raises HostUnreachable."""
+    return _asked(fleet, lambda machine, session: session.audit_verify())
+
+
+def prune(
+    fleet: Fleet, keep: int | None = None, *, dry_run: bool = False
+) -> list[tuple[str, str, m.Pruned]]:
+    """(host, instance, what went). Raises LeaseHeld, DeployInFlight, HostUnreachable."""
+    info = fleet.info("prune")
+    count = fleet.project.config.defaults.keep if keep is None else keep
+
+    def clean(machine: Machine, session: HostSession) -> list[tuple[str, m.Pruned]]:
+        names = [
+            name for at, name, _ in fleet.scope if at == machine and session.observe(name).installed
+        ]
+        lease = m.TakeLease(who=info.who, why="prune", ttl_s=_LEASE_TTL_S, run=info.id)
+        token = session.take_lease(lease).token
+        try:
+            return [
+                (name, session.prune(m.Prune(token, name, count, dry_run=dry_run)))
+                for name in names
+            ]
+        finally:
+            session.release_lease(token)
+
+    return [(host, *each) for host, found in _asked(fleet, clean) for each in found]
+
+
+def diff(fleet: Fleet, old: str, new: str) -> Mapping[tuple[str, str], tuple[FileChange, ...]]:
+    """Files that differ between two releases, where both are kept.
+
+    A release is named in full or by its number. Raises NoSuchRelease, HostUnreachable.
+    """
+
+    def compare(
+        machine: Machine, session: HostSession
+    ) -> list[tuple[tuple[str, str], tuple[FileChange, ...]]]:
+        found = []
+        for at, name, _ in fleet.scope:
+            if at != machine:
+                continue
+            kept = session.observe(name).releases
+            before, after = _named(kept, old), _named(kept, new)
+            if before is not None and after is not None:
+                wished = tuple(
+                    WishedFile(each.path, each.size, each.sha256, verbatim=True)
+                    for each in session.members(name, after)
+                )
+                changes = diff_files(session.members(name, before), wished)
+                found.append(((machine.name, name), changes))
+        return found
+
+    compared = dict(each for _, found in _asked(fleet, compare) for each in found)
+    if not compared:
+        raise NoSuchRelease(
+            f"no instance of `{fleet.env}` keeps both `{old}` and `{new}`",
+            hint="`zsops status --json` lists the releases",
+        )
+    return compared
+
+
+def untrusted(fleet: Fleet) -> tuple[Untrusted, ...]:
+    """Servers on the ways to the hosts whose keys nobody has pinned; each once.
+
+    Raises HostKeyRefused where a key differs from the pinned one, HostUnreachable.
+    """
+    found: dict[str, Untrusted] = {}
+    for each in fleet.each(
+        lambda machine: (
+            None if machine.address is None else fleet.reach.over_ssh(machine).untrusted()
+        )
+    ):
+        if each is not None:
+            found.setdefault(each.name, each)
+    return tuple(found.values())
+
+
+def _named(kept: tuple[m.ReleaseInfo, ...], wanted: str) -> str | None:
+    for each in kept:
+        if wanted == each.release or (wanted.isdigit() and int(wanted) == each.number):
+            return each.release
+    return None
+
+
+def _asked(fleet: Fleet, ask: Callable[[Machine, HostSession], T]) -> list[tuple[str, T]]:
+    """The answers of all hosts, in order."""
+
+    def one(machine: Machine) -> T:
+        with fleet.connect(machine) as session:
+            return ask(machine, session)
+
+    answers = fleet.each(one)
+    return [(machine.name, each) for machine, each in zip(fleet.machines, answers, strict=True)]
