@@ -36,12 +36,12 @@ SLOW_READERS = 200
 REQUESTS_UNDER_IDLE = 2_000
 
 #: Compared in turns, and the least of each is taken: what else runs here is not in the figure.
-ROUNDS = 4
-REQUESTS_A_ROUND = 600
+ROUNDS = 6
+REQUESTS_A_ROUND = 400
 CONNECTIONS = 4
 RATIO_MAX = 2.0
 #: Below this a difference is the scheduler's. One starved request would wait for seconds.
-FLOOR_S = 0.025
+FLOOR_S = 0.1
 
 #: No time limit of the server's may thin out the crowds while they are measured.
 PATIENT = (

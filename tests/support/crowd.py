@@ -27,6 +27,8 @@ SPAWN = multiprocessing.get_context("spawn")
 SPARE_DESCRIPTORS = 200
 #: A slow client sends its next byte, or reads its next bytes, at this pace.
 PACE_S = 0.5
+#: They do so one after the other and not at one moment: a crowd is no army.
+SLICES = 25
 HANDSHAKE_S = 60
 READY_S = 300
 
@@ -115,12 +117,12 @@ def _hold(aim: Aim, habit: Habit, count: int, source: str, pipe: Pipe) -> None:
         members = [_member(aim, habit, context, source) for _ in range(count)]
         pipe.send("ready")
         for turn in itertools.count():
-            if pipe.poll(PACE_S if habit is not Habit.IDLE else None):
+            if pipe.poll(PACE_S / SLICES if habit is not Habit.IDLE else None):
                 if pipe.recv() == "stop":
                     break
                 pipe.send(sum(_is_open(each) for each in members))
             elif habit is not Habit.IDLE:
-                _act(habit, members, turn)
+                _act(habit, members[turn % SLICES :: SLICES], turn // SLICES)
         for each in members:
             each.close()
     except BaseException:
