@@ -18,7 +18,10 @@ fn median(mut measure: impl FnMut() -> f64) -> f64 {
 
 /// Processor time of this thread: other programs of the machine don't count.
 fn processor_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is writable.
     let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     assert_eq!(failed, 0);
@@ -27,13 +30,30 @@ fn processor_seconds() -> f64 {
 
 fn resident_kib() -> i64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    pages.split(' ').nth(1).and_then(|field| field.parse::<i64>().ok()).unwrap_or(0) * 4
+    pages
+        .split(' ')
+        .nth(1)
+        .and_then(|field| field.parse::<i64>().ok())
+        .unwrap_or(0)
+        * 4
 }
 
 /// A host whose helpers do next to nothing: the runtime's own cost is left.
-fn runs(runtime: &Runtime, module: &std::sync::Arc<Module<Host>>, name: &str, input: &[u8], rounds: u32) -> f64 {
-    let (entry, _) = module.entries().find(|(_, each)| each.section.ends_with(name) || each.name == name).unwrap();
-    let mut host = Host::default();
+fn runs(
+    runtime: &Runtime,
+    module: &std::sync::Arc<Module<Host>>,
+    name: &str,
+    input: &[u8],
+    rounds: u32,
+) -> f64 {
+    let (entry, _) = module
+        .entries()
+        .find(|(_, each)| each.section.ends_with(name) || each.name == name)
+        .unwrap();
+    let mut host = Host {
+        now: Some(1),
+        ..Host::default()
+    };
     median(|| {
         let start = processor_seconds();
         for _ in 0..rounds {
@@ -56,10 +76,28 @@ fn main() {
 
     let empty = runs(&runtime, &loops, "zs_call_entry_nothing", &[0; 8], ROUNDS);
     let small = runs(&runtime, &loops, "three_helpers", &[], ROUNDS);
+    let plain = runs(
+        &runtime,
+        &loops,
+        "zs_call_entry_three_times",
+        &[0; 8],
+        ROUNDS,
+    );
+    println!("three calls without arguments {plain:.0} ns");
     println!("empty script {empty:.0} ns, script with three helper calls {small:.0} ns");
     for name in ["bytes", "sums", "hashes"] {
-        let each = runs(&runtime, &loops, &format!(".{name}"), &1000u64.to_le_bytes(), 20) / 1024e3;
-        let fuel = if cfg!(feature = "measure-without-fuel") { "without" } else { "with" };
+        let each = runs(
+            &runtime,
+            &loops,
+            &format!(".{name}"),
+            &1000u64.to_le_bytes(),
+            20,
+        ) / 1024e3;
+        let fuel = if cfg!(feature = "measure-without-fuel") {
+            "without"
+        } else {
+            "with"
+        };
         println!("{name}: {each:.3} ns a byte {fuel} fuel");
     }
     for name in ["visitor", "health", "language", "large"] {

@@ -4,7 +4,8 @@ use std::io::Error;
 use std::ptr::{self, NonNull};
 
 use crate::layout::{
-    ARENA_BYTES, GRANULE_BYTES, GRANULES, GUARD_BYTES, IMAGE_START, INPUT_BYTES_MAX, INPUT_START, PAD_BYTES,
+    ARENA_BYTES, GRANULE_BYTES, GRANULES, GUARD_BYTES, IMAGE_START, INPUT_BYTES_MAX, INPUT_START,
+    PAD_BYTES,
 };
 
 const MAPPED_BYTES: usize = GUARD_BYTES + ARENA_BYTES + PAD_BYTES + GUARD_BYTES;
@@ -30,11 +31,13 @@ impl Arena {
         if mapping == libc::MAP_FAILED {
             return Err(Error::last_os_error());
         }
-        let mapping = NonNull::new(mapping.cast::<u8>()).ok_or_else(|| Error::other("mapped at null"))?;
+        let mapping =
+            NonNull::new(mapping.cast::<u8>()).ok_or_else(|| Error::other("mapped at null"))?;
         let arena = Self { mapping };
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: the range lies inside the mapping.
-        let opened = unsafe { libc::mprotect(arena.base().cast(), ARENA_BYTES + PAD_BYTES, access) };
+        let opened =
+            unsafe { libc::mprotect(arena.base().cast(), ARENA_BYTES + PAD_BYTES, access) };
         if opened != 0 {
             return Err(Error::last_os_error());
         }
@@ -49,14 +52,22 @@ impl Arena {
 
     /// Writes the image of a program into an arena that is all zero.
     pub(crate) fn write_image(&mut self, image: &[u8]) {
-        assert!(image.len() <= ARENA_BYTES - IMAGE_START, "the loader keeps images small");
+        assert!(
+            image.len() <= ARENA_BYTES - IMAGE_START,
+            "the loader keeps images small"
+        );
         // SAFETY: it fits, and nobody else has the arena.
-        unsafe { ptr::copy_nonoverlapping(image.as_ptr(), self.base().add(IMAGE_START), image.len()) };
+        unsafe {
+            ptr::copy_nonoverlapping(image.as_ptr(), self.base().add(IMAGE_START), image.len());
+        };
     }
 
     /// Zeroes what `write_image` wrote.
     pub(crate) fn clear_image(&mut self, bytes: usize) {
-        assert!(bytes <= ARENA_BYTES - IMAGE_START, "the loader keeps images small");
+        assert!(
+            bytes <= ARENA_BYTES - IMAGE_START,
+            "the loader keeps images small"
+        );
         // SAFETY: as above.
         unsafe { ptr::write_bytes(self.base().add(IMAGE_START), 0, bytes) };
     }
@@ -65,18 +76,31 @@ impl Arena {
     pub(crate) fn write_input(&mut self, input: &[u8]) {
         assert!(input.len() <= INPUT_BYTES_MAX, "input too long");
         // SAFETY: it fits, and nobody else has the arena.
-        unsafe { ptr::copy_nonoverlapping(input.as_ptr(), self.base().add(INPUT_START), input.len()) };
+        unsafe {
+            ptr::copy_nonoverlapping(input.as_ptr(), self.base().add(INPUT_START), input.len());
+        };
+    }
+
+    /// Zeroes what `write_input` wrote.
+    pub(crate) fn clear_input(&mut self, bytes: usize) {
+        assert!(bytes <= INPUT_BYTES_MAX, "input too long");
+        // SAFETY: as above.
+        unsafe { ptr::write_bytes(self.base().add(INPUT_START), 0, bytes) };
     }
 
     /// Brings every marked granule back to what it was before the run, and takes the marks away.
     pub(crate) fn restore(&mut self, dirty: &mut [u8; GRANULES], image: &[u8]) {
-        for (eight, marks) in dirty.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            if *marks == [0; 8] {
+        // Most runs touch one or two granules: look at many marks at once.
+        for (part, marks) in dirty.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+            if marks.iter().fold(0, |all, mark| all | mark) == 0 {
                 continue;
             }
-            for (one, mark) in marks.iter_mut().enumerate() {
-                if std::mem::take(mark) != 0 {
-                    self.restore_granule((eight * 8 + one) * GRANULE_BYTES, image);
+            for (eight, marks) in marks.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+                let mut left = u64::from_le_bytes(std::mem::take(marks));
+                while left != 0 {
+                    let one = left.trailing_zeros() as usize / 8; // a mark is a byte of 1
+                    left &= left - 1;
+                    self.restore_granule((part * 64 + eight * 8 + one) * GRANULE_BYTES, image);
                 }
             }
         }
@@ -87,10 +111,21 @@ impl Arena {
         // SAFETY: a granule and its overhang end inside the pad at the latest; `fresh` is inside the image.
         unsafe {
             let target = self.base().add(start);
-            let fresh = start.checked_sub(IMAGE_START).and_then(|at| image.get(at..)).unwrap_or_default();
+            let fresh = start
+                .checked_sub(IMAGE_START)
+                .and_then(|at| image.get(at..))
+                .unwrap_or_default();
             // The last granule of the stack hangs over into the image.
-            let zeroed = if start < IMAGE_START { bytes.min(IMAGE_START - start) } else { 0 };
-            let fresh = if start < IMAGE_START { &image[..image.len().min(bytes - zeroed)] } else { fresh };
+            let zeroed = if start < IMAGE_START {
+                bytes.min(IMAGE_START - start)
+            } else {
+                0
+            };
+            let fresh = if start < IMAGE_START {
+                &image[..image.len().min(bytes - zeroed)]
+            } else {
+                fresh
+            };
             let fresh = &fresh[..fresh.len().min(bytes - zeroed)];
             ptr::write_bytes(target, 0, zeroed);
             ptr::copy_nonoverlapping(fresh.as_ptr(), target.add(zeroed), fresh.len());

@@ -30,12 +30,19 @@ impl CodeMemory {
         if start == libc::MAP_FAILED {
             return Err(Error::last_os_error());
         }
-        let start = NonNull::new(start.cast::<u8>()).ok_or_else(|| Error::other("mapped at null"))?;
+        let start =
+            NonNull::new(start.cast::<u8>()).ok_or_else(|| Error::other("mapped at null"))?;
         let memory = Self { start, bytes };
         // SAFETY: the mapping is at least as long as the code, writable, and only ours.
         unsafe { ptr::copy_nonoverlapping(code.as_ptr(), start.as_ptr(), code.len()) };
         // SAFETY: the range is the mapping made above.
-        let changed = unsafe { libc::mprotect(start.as_ptr().cast(), bytes, libc::PROT_READ | libc::PROT_EXEC) };
+        let changed = unsafe {
+            libc::mprotect(
+                start.as_ptr().cast(),
+                bytes,
+                libc::PROT_READ | libc::PROT_EXEC,
+            )
+        };
         if changed != 0 {
             return Err(Error::last_os_error());
         }

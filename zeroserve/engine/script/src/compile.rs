@@ -51,39 +51,67 @@ pub fn isa_of(triple: &target_lexicon::Triple) -> Result<isa::OwnedTargetIsa, St
     let mut flags = settings::builder();
     // `is_pic`: calls between functions are relative and need no table. The IR verifier stays on: it costs a
     // tenth of the compile time and turns a bug of ours into a refused script.
-    for (name, value) in [("opt_level", "speed"), ("is_pic", "true"), ("enable_verifier", "true")] {
+    for (name, value) in [
+        ("opt_level", "speed"),
+        ("is_pic", "true"),
+        ("enable_verifier", "true"),
+    ] {
         flags.set(name, value).map_err(|each| each.to_string())?;
     }
     let builder = isa::lookup(triple.clone()).map_err(|each| each.to_string())?;
-    builder.finish(settings::Flags::new(flags)).map_err(|each| each.to_string())
+    builder
+        .finish(settings::Flags::new(flags))
+        .map_err(|each| each.to_string())
 }
 
 /// Compiles a program whose helpers read `helper_registers` registers each.
 ///
 /// # Errors
 /// What the verifier refuses, or a limit.
-pub fn compile(program: &Program, helper_registers: &[usize], isa: &dyn TargetIsa) -> Result<Compiled, Refusal> {
+pub fn compile(
+    program: &Program,
+    helper_registers: &[usize],
+    isa: &dyn TargetIsa,
+) -> Result<Compiled, Refusal> {
     let (functions, helpers) = (program.functions.len(), program.helpers.len());
     for (index, function) in program.functions.iter().enumerate() {
         if function.code.is_empty() {
-            return Err((index, None, LoadErrorKind::BadInstruction("empty function".to_owned())));
+            return Err((
+                index,
+                None,
+                LoadErrorKind::BadInstruction("empty function".to_owned()),
+            ));
         }
         verify(function, functions, helpers).map_err(|(slot, kind)| (index, Some(slot), kind))?;
     }
-    let mut compiled =
-        Compiled { bytes: Vec::new(), starts: Vec::new(), touched: [false; GRANULES], stack_bytes: 0 };
+    let mut compiled = Compiled {
+        bytes: Vec::new(),
+        starts: Vec::new(),
+        touched: [false; GRANULES],
+        stack_bytes: 0,
+    };
     let mut calls = Vec::new();
     let mut frames = Vec::new();
     let mut context = FunctionBuilderContext::new();
     for index in 0..functions {
-        let mut scope = Scope { program, helper_registers, touched: &mut compiled.touched };
+        let mut scope = Scope {
+            program,
+            helper_registers,
+            touched: &mut compiled.touched,
+        };
         let ir = translate::translate(index, &mut scope, isa, &mut context);
         let one = compile_one(ir, isa).map_err(|kind| (index, None, kind))?;
-        compiled.bytes.resize(compiled.bytes.len().next_multiple_of(ALIGN), 0);
+        compiled
+            .bytes
+            .resize(compiled.bytes.len().next_multiple_of(ALIGN), 0);
         let start = compiled.bytes.len();
         compiled.starts.push(start);
         compiled.bytes.extend_from_slice(&one.bytes);
-        calls.extend(one.calls.into_iter().map(|(at, kind, target)| (start + at, kind, target)));
+        calls.extend(
+            one.calls
+                .into_iter()
+                .map(|(at, kind, target)| (start + at, kind, target)),
+        );
         frames.push(one.frame_bytes);
         let found = compiled.bytes.len();
         if found > CODE_BYTES_MAX {
@@ -91,14 +119,19 @@ pub fn compile(program: &Program, helper_registers: &[usize], isa: &dyn TargetIs
             return Err((index, None, LoadErrorKind::TooMuch { what, found, limit }));
         }
     }
-    for (at, kind, target) in calls {
-        let distance = compiled.starts[target] as i64 - at as i64;
-        settle(&mut compiled.bytes, at, kind, distance).map_err(|why| (target, None, LoadErrorKind::Internal(why)))?;
-    }
+    settle_all(&mut compiled, &calls)?;
     compiled.stack_bytes = deepest(program, &frames);
     if compiled.stack_bytes > NATIVE_STACK_BYTES_MAX {
         let (what, limit) = ("bytes of native stack", NATIVE_STACK_BYTES_MAX);
-        return Err((0, None, LoadErrorKind::TooMuch { what, found: compiled.stack_bytes, limit }));
+        return Err((
+            0,
+            None,
+            LoadErrorKind::TooMuch {
+                what,
+                found: compiled.stack_bytes,
+                limit,
+            },
+        ));
     }
     Ok(compiled)
 }
@@ -109,35 +142,71 @@ struct One {
     frame_bytes: usize,
 }
 
-fn compile_one(ir: cranelift_codegen::ir::Function, isa: &dyn TargetIsa) -> Result<One, LoadErrorKind> {
+fn compile_one(
+    ir: cranelift_codegen::ir::Function,
+    isa: &dyn TargetIsa,
+) -> Result<One, LoadErrorKind> {
     let mut context = Context::for_function(ir);
-    let code = context.compile(isa, &mut ControlPlane::default()).map_err(|each| match each.inner {
-        CodegenError::CodeTooLarge | CodegenError::ImplLimitExceeded => {
-            let (what, limit) = ("size of one function", crate::elf::SLOTS_MAX);
-            LoadErrorKind::TooMuch { what, found: limit, limit }
-        }
-        other => LoadErrorKind::Internal(other.to_string()),
-    })?;
+    let code = context
+        .compile(isa, &mut ControlPlane::default())
+        .map_err(|each| match each.inner {
+            CodegenError::CodeTooLarge | CodegenError::ImplLimitExceeded => {
+                let (what, limit) = ("size of one function", crate::elf::SLOTS_MAX);
+                LoadErrorKind::TooMuch {
+                    what,
+                    found: limit,
+                    limit,
+                }
+            }
+            other => LoadErrorKind::Internal(other.to_string()),
+        })?;
     // Frame pointer, return address, and what lies below them.
-    let frame_bytes = code.buffer.frame_layout().map_or(0, |each| each.frame_to_fp_offset as usize) + 16;
+    let frame_bytes = code
+        .buffer
+        .frame_layout()
+        .map_or(0, |each| each.frame_to_fp_offset as usize)
+        + 16;
     let bytes = code.code_buffer().to_vec();
     let relocations = code.buffer.relocs().to_vec();
     let mut calls = Vec::new();
     for each in relocations {
         let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = each.target else {
-            return Err(LoadErrorKind::Internal(format!("relocation to {:?}", each.target)));
+            return Err(LoadErrorKind::Internal(format!(
+                "relocation to {:?}",
+                each.target
+            )));
         };
         calls.push((each.offset as usize, each.kind, callee(&context, name)));
-        let expected = if matches!(each.kind, Reloc::X86CallPCRel4) { -4 } else { 0 };
+        let expected = if matches!(each.kind, Reloc::X86CallPCRel4) {
+            -4
+        } else {
+            0
+        };
         if each.addend != expected {
-            return Err(LoadErrorKind::Internal(format!("relocation addend {}", each.addend)));
+            return Err(LoadErrorKind::Internal(format!(
+                "relocation addend {}",
+                each.addend
+            )));
         }
     }
-    Ok(One { bytes, calls, frame_bytes })
+    Ok(One {
+        bytes,
+        calls,
+        frame_bytes,
+    })
 }
 
 fn callee(context: &Context, name: UserExternalNameRef) -> usize {
     context.func.params.user_named_funcs()[name].index as usize
+}
+
+fn settle_all(compiled: &mut Compiled, calls: &[(usize, Reloc, usize)]) -> Result<(), Refusal> {
+    for &(at, kind, target) in calls {
+        let distance = compiled.starts[target] as i64 - at as i64;
+        settle(&mut compiled.bytes, at, kind, distance)
+            .map_err(|why| (target, None, LoadErrorKind::Internal(why)))?;
+    }
+    Ok(())
 }
 
 /// Writes the distance to a callee into a call.
@@ -167,7 +236,10 @@ fn deepest(program: &Program, frames: &[usize]) -> usize {
     order.sort_by_key(|&each| std::cmp::Reverse(program.functions[each].depth));
     let mut weight = frames.to_vec();
     for index in order {
-        let below = program.functions[index].callees().map(|callee| weight[callee]).max();
+        let below = program.functions[index]
+            .callees()
+            .map(|callee| weight[callee])
+            .max();
         weight[index] += below.unwrap_or(0);
     }
     weight.into_iter().max().unwrap_or(0)

@@ -30,7 +30,11 @@ pub enum LoadErrorKind {
     /// A call graph with a cycle. Names the function.
     Recursion(String),
     /// More of something than we take.
-    TooMuch { what: &'static str, found: usize, limit: usize },
+    TooMuch {
+        what: &'static str,
+        found: usize,
+        limit: usize,
+    },
     /// Our own fault: the compiler refused what the verifier let through, or memory ran out.
     Internal(String),
 }

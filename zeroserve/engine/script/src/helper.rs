@@ -4,6 +4,7 @@
 //! `C` is the server's side of a request: whatever helpers need to see and change.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 
 use crate::error::{LoadError, LoadErrorKind};
 use crate::memory::{self, Memory};
@@ -139,7 +140,10 @@ pub struct HelperTable<C> {
 
 impl<C> Default for HelperTable<C> {
     fn default() -> Self {
-        Self { helpers: HashMap::new(), sections: Vec::new() }
+        Self {
+            helpers: HashMap::new(),
+            sections: Vec::new(),
+        }
     }
 }
 
@@ -149,9 +153,16 @@ impl<C> HelperTable<C> {
         Self::default()
     }
 
-    /// Adds a helper. Panics when its name is taken or it wants more than five registers: our mistake.
+    /// Adds a helper.
+    ///
+    /// # Panics
+    /// Its name is taken, or it wants more than five registers: our mistake.
     pub fn add(&mut self, helper: Helper<C>) -> &mut Self {
-        assert!(helper.registers() <= ARGUMENTS, "`{}` wants too many registers", helper.name);
+        assert!(
+            helper.registers() <= ARGUMENTS,
+            "`{}` wants too many registers",
+            helper.name
+        );
         let before = self.helpers.insert(helper.name, helper);
         assert!(before.is_none(), "two helpers `{}`", helper.name);
         self
@@ -171,11 +182,20 @@ impl<C> HelperTable<C> {
         rows
     }
 
-    pub(crate) fn resolve(&self, script: &str, names: &[String]) -> Result<Vec<Helper<C>>, LoadError> {
+    pub(crate) fn resolve(
+        &self,
+        script: &str,
+        names: &[String],
+    ) -> Result<Vec<Helper<C>>, LoadError> {
         let find = |name: &String| {
             self.helpers.get(name.as_str()).copied().ok_or_else(|| {
                 let kind = LoadErrorKind::UnknownHelper(name.clone());
-                LoadError { script: script.to_owned(), section: None, place: None, kind }
+                LoadError {
+                    script: script.to_owned(),
+                    section: None,
+                    place: None,
+                    kind,
+                }
             })
         };
         names.iter().map(find).collect()
@@ -183,55 +203,85 @@ impl<C> HelperTable<C> {
 
     pub(crate) fn knows_section(&self, section: &str) -> bool {
         self.sections.iter().any(|known| {
-            section == *known || known.ends_with('.') && section.len() > known.len() && section.starts_with(known)
+            section == *known
+                || known.ends_with('.') && section.len() > known.len() && section.starts_with(known)
         })
     }
-}
-
-/// One argument, checked.
-enum Value<'a> {
-    Nothing,
-    Scalar(u64),
-    Bytes(&'a [u8]),
-    Text(&'a str),
-    Out(&'a mut [u8]),
 }
 
 /// The checked arguments of one call, by their number. Asking for another kind than the table declares is our
 /// mistake and panics.
 pub struct Arguments<'a> {
-    values: [Value<'a>; ARGUMENTS],
+    kinds: &'static [Kind],
+    /// Numbers, and first bytes of ranges.
+    words: [u64; ARGUMENTS],
+    lengths: [usize; ARGUMENTS],
+    /// One bit for each buffer that was handed out.
+    taken: u8,
     pub(crate) fuel: i64,
+    memory: PhantomData<&'a mut [u8]>,
 }
 
 impl<'a> Arguments<'a> {
     /// A number.
+    ///
+    /// # Panics
+    /// The table declares something else.
     #[must_use]
     pub fn scalar(&self, number: usize) -> u64 {
-        let Value::Scalar(value) = self.values[number] else { panic!("argument {number} is no number") };
-        value
+        assert!(
+            matches!(self.kinds[number], Kind::Scalar | Kind::Handle),
+            "argument {number} is no number"
+        );
+        self.words[number]
     }
 
     /// Bytes that are read.
+    ///
+    /// # Panics
+    /// The table declares something else.
     #[must_use]
     pub fn bytes(&self, number: usize) -> &'a [u8] {
-        let Value::Bytes(value) = self.values[number] else { panic!("argument {number} is no range") };
-        value
+        assert!(
+            matches!(self.kinds[number], Kind::Bytes | Kind::Text),
+            "argument {number} is not read"
+        );
+        // SAFETY: `check` saw it to lie in the arena, and nothing that is written to overlap it.
+        unsafe { std::slice::from_raw_parts(self.words[number] as *const u8, self.lengths[number]) }
     }
 
     /// Text that is read.
+    ///
+    /// # Panics
+    /// The table declares something else.
     #[must_use]
     pub fn text(&self, number: usize) -> &'a str {
-        let Value::Text(value) = self.values[number] else { panic!("argument {number} is no text") };
-        value
+        assert!(
+            matches!(self.kinds[number], Kind::Text),
+            "argument {number} is no text"
+        );
+        // SAFETY: `check` saw it to be UTF-8; nobody writes it.
+        unsafe { std::str::from_utf8_unchecked(self.bytes(number)) }
     }
 
     /// A buffer that is written, once: it is handed out for good.
+    ///
+    /// # Panics
+    /// The table declares something else, or it was handed out before.
     #[must_use]
     pub fn out(&mut self, number: usize) -> &'a mut [u8] {
-        match std::mem::replace(&mut self.values[number], Value::Nothing) {
-            Value::Out(value) => value,
-            _ => panic!("argument {number} is no buffer, or was taken before"),
+        assert!(
+            is_written(self.kinds[number]),
+            "argument {number} is no buffer"
+        );
+        assert!(
+            self.taken >> number & 1 == 0,
+            "argument {number} was taken before"
+        );
+        self.taken |= 1 << number;
+        // SAFETY: `check` saw it to lie in the arena and to overlap no other argument; it is handed out once.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.words[number] as *mut u8, self.lengths[number])
         }
     }
 
@@ -240,16 +290,35 @@ impl<'a> Arguments<'a> {
         self.fuel += i64::from(fuel);
     }
 
-    /// Checks the registers of a call. Written ranges may not overlap any other.
-    pub(crate) fn check(kinds: &[Kind], registers: [u64; ARGUMENTS], memory: &Memory<'a>) -> Result<Self, Refusal> {
-        let mut values = [const { Value::Nothing }; ARGUMENTS];
+    /// Nothing yet: see [`Self::fill`].
+    pub(crate) const fn new() -> Self {
+        let (words, lengths) = ([0; ARGUMENTS], [0; ARGUMENTS]);
+        Self {
+            kinds: &[],
+            words,
+            lengths,
+            taken: 0,
+            fuel: 0,
+            memory: PhantomData,
+        }
+    }
+
+    /// Checks the registers of a call. Written ranges may not overlap any other. Fills in place: moving this
+    /// value costs more than the checks.
+    pub(crate) fn fill(
+        &mut self,
+        kinds: &'static [Kind],
+        registers: &[u64; ARGUMENTS],
+        memory: &'a mut Memory<'_>,
+    ) -> Result<(), Refusal> {
+        self.kinds = kinds;
         let mut ranges = [(0, 0, false); ARGUMENTS];
-        let (mut register, mut fuel) = (0, 0);
+        let mut register = 0;
         for (number, kind) in kinds.iter().enumerate() {
             let first = registers[register];
             let length = match kind {
                 Kind::Scalar | Kind::Handle => {
-                    values[number] = Value::Scalar(first);
+                    self.words[number] = first;
                     register += 1;
                     continue;
                 }
@@ -257,31 +326,36 @@ impl<'a> Arguments<'a> {
                 _ => registers[register + 1],
             };
             register += kind.registers();
-            let range = memory::range(first, length).ok_or_else(|| outside(number, first, length))?;
-            let written = matches!(kind, Kind::Out | Kind::InOut | Kind::OutExactly(_));
+            let range =
+                memory::range(first, length).ok_or_else(|| outside(number, first, length))?;
+            let written = is_written(*kind);
+            let (start, end) = (range.start, range.end);
             let touches = |other: &(usize, usize, bool)| {
-                (written || other.2) && range.start < other.1 && other.0 < range.end
+                (written || other.2) && start < other.1 && other.0 < end
             };
             if ranges[..number].iter().any(touches) {
-                return Err(Refusal(format!("argument {}: its memory overlaps another one's", number + 1)));
+                return Err(Refusal(format!(
+                    "argument {}: its memory overlaps another one's",
+                    number + 1
+                )));
             }
-            ranges[number] = (range.start, range.end, written);
-            fuel += (range.len() >> 4) as i64;
-            // SAFETY: what is written overlaps nothing else, as just seen; `memory` is borrowed for `'a` and the
-            // run is suspended.
-            values[number] = unsafe {
-                match kind {
-                    _ if written => Value::Out(memory.detached_mut(range)),
-                    Kind::Text => {
-                        let text = std::str::from_utf8(memory.detached(range));
-                        Value::Text(text.map_err(|_| Refusal(format!("argument {}: not UTF-8", number + 1)))?)
-                    }
-                    _ => Value::Bytes(memory.detached(range)),
-                }
-            };
+            ranges[number] = (start, end, written);
+            self.fuel += (range.len() >> 4) as i64;
+            self.lengths[number] = range.len();
+            if written {
+                memory.mark(&range);
+            }
+            self.words[number] = memory.address(&range) as u64;
+            if *kind == Kind::Text && std::str::from_utf8(self.bytes(number)).is_err() {
+                return Err(Refusal(format!("argument {}: not UTF-8", number + 1)));
+            }
         }
-        Ok(Self { values, fuel })
+        Ok(())
     }
+}
+
+const fn is_written(kind: Kind) -> bool {
+    matches!(kind, Kind::Out | Kind::InOut | Kind::OutExactly(_))
 }
 
 fn outside(number: usize, pointer: u64, length: u64) -> Refusal {
@@ -295,11 +369,17 @@ fn outside(number: usize, pointer: u64, length: u64) -> Refusal {
 /// result of at least the buffer's size means that the text was cut, and is never more than the buffer.
 #[must_use]
 pub fn string_out(out: &mut [u8], text: &[u8]) -> i64 {
-    let Some(room) = out.len().checked_sub(1) else { return text.len() as i64 };
+    let Some(room) = out.len().checked_sub(1) else {
+        return text.len() as i64;
+    };
     let kept = text.len().min(room);
     out[..kept].copy_from_slice(&text[..kept]);
     out[kept] = 0;
-    if kept < text.len() { out.len() as i64 } else { kept as i64 }
+    if kept < text.len() {
+        out.len() as i64
+    } else {
+        kept as i64
+    }
 }
 
 /// What a request's scripts hold outside of their own memory, all scripts and calls together.

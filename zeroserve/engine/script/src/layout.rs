@@ -49,6 +49,7 @@ pub const GRANULE_SHIFT: u32 = 10;
 pub const GRANULES: usize = ARENA_BYTES / GRANULE_BYTES;
 
 const _: () = assert!(ARENA_BYTES.is_power_of_two());
+const _: () = assert!(GRANULES.is_multiple_of(64)); // marks are looked at 64 at a time
 const _: () = assert!(POINTER_TAG & ARENA_MASK == 0); // the mask takes the tag away
 const _: () = assert!(POINTER_TAG + ARENA_BYTES as u64 <= i32::MAX as u64);
 const _: () = assert!(PAD_BYTES >= 8); // the widest access

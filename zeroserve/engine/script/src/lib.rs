@@ -14,6 +14,7 @@
 mod arena;
 mod code;
 pub mod compile;
+mod desk;
 pub mod elf;
 mod error;
 mod helper;
@@ -31,8 +32,8 @@ mod vm;
 
 pub use error::{LoadError, LoadErrorKind, RunError};
 pub use helper::{
-    Answer, Arguments, Checked, Footprint, Function, Helper, HelperResult, HelperTable, Kind, Phases, Raw, Refusal,
-    string_out,
+    Answer, Arguments, Checked, Footprint, Function, Helper, HelperResult, HelperTable, Kind,
+    Phases, Raw, Refusal, string_out,
 };
 pub use memory::Memory;
 pub use module::{EntryId, Figures, Module};

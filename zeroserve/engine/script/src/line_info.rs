@@ -38,7 +38,11 @@ fn records(types: &[u8], extension: &[u8]) -> Option<Vec<(String, Vec<Line>)>> {
             if line != 0 {
                 let file = text(strings, number(record, 4)?)?;
                 let file = file.trim_start_matches("./").to_owned();
-                lines.push(Line { slot: number(record, 0)? / 8, file, line });
+                lines.push(Line {
+                    slot: number(record, 0)? / 8,
+                    file,
+                    line,
+                });
             }
         }
         found.push((name, lines));

@@ -13,6 +13,7 @@ pub struct Memory<'a> {
 }
 
 /// Checks a pair. An empty range may have any pointer. `None`: it leaves the arena or touches the null page.
+#[inline]
 #[must_use]
 pub(crate) fn range(pointer: u64, length: u64) -> Option<Range<usize>> {
     if length == 0 {
@@ -20,17 +21,20 @@ pub(crate) fn range(pointer: u64, length: u64) -> Option<Range<usize>> {
     }
     let start = usize::try_from(pointer.wrapping_sub(POINTER_TAG)).ok()?;
     let length = usize::try_from(length).ok()?;
-    if start < NULL_BYTES || start > ARENA_BYTES || length > ARENA_BYTES - start {
+    if !(NULL_BYTES..=ARENA_BYTES).contains(&start) || length > ARENA_BYTES - start {
         return None;
     }
     Some(start..start + length)
 }
 
-impl<'a> Memory<'a> {
+impl Memory<'_> {
     /// # Safety
     /// `vm` is the machine of a run that is suspended for `'a`, and no slice of its arena is alive.
     pub(crate) unsafe fn new(vm: *mut Vm) -> Self {
-        Self { vm, run: PhantomData }
+        Self {
+            vm,
+            run: PhantomData,
+        }
     }
 
     /// Bytes that a helper reads.
@@ -58,32 +62,33 @@ impl<'a> Memory<'a> {
         unsafe {
             let base = (*self.vm).base;
             mark(self.vm, &target);
-            std::ptr::copy(base.add(source.start), base.add(target.start), length as usize);
+            std::ptr::copy(
+                base.add(source.start),
+                base.add(target.start),
+                length as usize,
+            );
         }
         Some(())
     }
 
-    /// A slice that outlives this borrow of `self`.
-    ///
-    /// # Safety
-    /// No writable slice of the range is alive during `'a`.
-    pub(crate) unsafe fn detached(&self, range: Range<usize>) -> &'a [u8] {
-        // SAFETY: the caller's promise, and the range came from `range`.
-        unsafe { std::slice::from_raw_parts((*self.vm).base.add(range.start), range.len()) }
+    /// Notes that a range is written.
+    #[inline]
+    pub(crate) fn mark(&mut self, range: &Range<usize>) {
+        // SAFETY: the run is suspended, and `self` borrowed alone.
+        unsafe { mark(self.vm, range) };
     }
 
-    /// As [`Self::detached`], writable.
-    ///
-    /// # Safety
-    /// No other slice of the range is alive during `'a`.
-    pub(crate) unsafe fn detached_mut(&self, range: Range<usize>) -> &'a mut [u8] {
-        // SAFETY: the caller's promise.
-        unsafe { writable(self.vm, range) }
+    /// Where a range begins. The range came from [`range`].
+    #[inline]
+    pub(crate) fn address(&self, range: &Range<usize>) -> *mut u8 {
+        // SAFETY: inside the arena, or its first byte.
+        unsafe { (*self.vm).base.add(range.start) }
     }
 }
 
 /// # Safety
 /// The range came from `range`; the machine's run is suspended; nobody else has a slice of it.
+#[inline]
 unsafe fn writable<'a>(vm: *mut Vm, range: Range<usize>) -> &'a mut [u8] {
     // SAFETY: the caller's promise.
     unsafe {
@@ -96,10 +101,19 @@ unsafe fn writable<'a>(vm: *mut Vm, range: Range<usize>) -> &'a mut [u8] {
 ///
 /// # Safety
 /// As for [`writable`].
+#[inline]
 unsafe fn mark(vm: *mut Vm, range: &Range<usize>) {
     if !range.is_empty() {
-        let (first, last) = (range.start >> GRANULE_SHIFT, (range.end - 1) >> GRANULE_SHIFT);
+        let (first, last) = (
+            range.start >> GRANULE_SHIFT,
+            (range.end - 1) >> GRANULE_SHIFT,
+        );
         // SAFETY: the range lies in the arena, so both granules exist.
-        unsafe { (&mut (*vm).dirty)[first..=last].fill(1) };
+        let dirty = unsafe { &mut (*vm).dirty };
+        if first == last {
+            dirty[first] = 1; // nearly always
+        } else {
+            dirty[first..=last].fill(1);
+        }
     }
 }

@@ -56,7 +56,11 @@ impl<C> Module<C> {
     ///
     /// # Errors
     /// Why the object is refused.
-    pub fn compile(name: &str, object: &[u8], table: &HelperTable<C>) -> Result<Arc<Self>, LoadError> {
+    pub fn compile(
+        name: &str,
+        object: &[u8],
+        table: &HelperTable<C>,
+    ) -> Result<Arc<Self>, LoadError> {
         let program = elf::load(name, object)?;
         Self::link(name, program, table)
     }
@@ -65,23 +69,44 @@ impl<C> Module<C> {
     ///
     /// # Errors
     /// Why the program is refused.
-    pub fn link(name: &str, program: Program, table: &HelperTable<C>) -> Result<Arc<Self>, LoadError> {
-        let refuse = |section: Option<String>, place, kind| LoadError { script: name.to_owned(), section, place, kind };
+    pub fn link(
+        name: &str,
+        program: Program,
+        table: &HelperTable<C>,
+    ) -> Result<Arc<Self>, LoadError> {
+        let refuse = |section: Option<String>, place, kind| LoadError {
+            script: name.to_owned(),
+            section,
+            place,
+            kind,
+        };
         for entry in &program.entries {
             if !table.knows_section(&entry.section) {
-                return Err(refuse(Some(entry.section.clone()), None, LoadErrorKind::UnknownSection));
+                return Err(refuse(
+                    Some(entry.section.clone()),
+                    None,
+                    LoadErrorKind::UnknownSection,
+                ));
             }
         }
         let helpers = table.resolve(name, &program.helpers)?;
         let registers: Vec<usize> = helpers.iter().map(Helper::registers).collect();
         let internal = |why: String| refuse(None, None, LoadErrorKind::Internal(why));
         let isa = compile::host_isa().map_err(internal)?;
-        let compiled = compile::compile(&program, &registers, &*isa).map_err(|(function, slot, kind)| {
-            let at = &program.functions[function];
-            refuse(Some(at.section.clone()), slot.map(|slot| (at.name.clone(), slot)), kind)
-        })?;
-        let code = CodeMemory::new(&compiled.bytes).map_err(|each| internal(format!("executable memory: {each}")))?;
-        Ok(Arc::new(Self::assemble(name, program, helpers, &compiled, code)))
+        let compiled =
+            compile::compile(&program, &registers, &*isa).map_err(|(function, slot, kind)| {
+                let at = &program.functions[function];
+                refuse(
+                    Some(at.section.clone()),
+                    slot.map(|slot| (at.name.clone(), slot)),
+                    kind,
+                )
+            })?;
+        let code = CodeMemory::new(&compiled.bytes)
+            .map_err(|each| internal(format!("executable memory: {each}")))?;
+        Ok(Arc::new(Self::assemble(
+            name, program, helpers, &compiled, code,
+        )))
     }
 
     fn assemble(
@@ -98,12 +123,17 @@ impl<C> Module<C> {
             native_stack_bytes: compiled.stack_bytes,
         };
         let touched = (0..GRANULES).filter(|&each| compiled.touched[each]);
-        let names = program.functions.into_iter().map(|each| FunctionName { name: each.name, lines: each.lines });
+        let names = program.functions.into_iter().map(|each| FunctionName {
+            name: each.name,
+            lines: each.lines,
+        });
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             name: name.into(),
             image: program.image,
-            touched: touched.filter_map(|each| u16::try_from(each).ok()).collect(),
+            touched: touched
+                .filter_map(|each| u16::try_from(each).ok())
+                .collect(),
             helpers,
             functions: names.collect(),
             entries: program.entries,
@@ -120,12 +150,17 @@ impl<C> Module<C> {
 
     /// Everything that the host may start, in the order of the object.
     pub fn entries(&self) -> impl Iterator<Item = (EntryId, &Entry)> {
-        self.entries.iter().enumerate().map(|(number, entry)| (EntryId(number), entry))
+        self.entries
+            .iter()
+            .enumerate()
+            .map(|(number, entry)| (EntryId(number), entry))
     }
 
     /// The entries of one section.
     pub fn entries_in(&self, section: &str) -> impl Iterator<Item = EntryId> {
-        self.entries().filter(move |(_, entry)| entry.section == section).map(|(id, _)| id)
+        self.entries()
+            .filter(move |(_, entry)| entry.section == section)
+            .map(|(id, _)| id)
     }
 
     #[must_use]
@@ -141,9 +176,13 @@ impl<C> Module<C> {
 
     /// Name and `file:line` of a place.
     pub(crate) fn place(&self, function: usize, slot: usize) -> (String, Option<String>) {
-        let Some(at) = self.functions.get(function) else { return (String::new(), None) };
+        let Some(at) = self.functions.get(function) else {
+            return (String::new(), None);
+        };
         let after = at.lines.partition_point(|line| line.slot <= slot);
-        let line = at.lines[..after].last().map(|line| format!("{}:{}", line.file, line.line));
+        let line = at.lines[..after]
+            .last()
+            .map(|line| format!("{}:{}", line.file, line.line));
         (at.name.clone(), line)
     }
 

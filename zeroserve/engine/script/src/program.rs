@@ -55,7 +55,10 @@ impl Function {
 
     /// Functions that this one calls.
     pub fn callees(&self) -> impl Iterator<Item = usize> + '_ {
-        let calls = self.code.iter().filter(|each| each.is_call() && each.src == 1);
+        let calls = self
+            .code
+            .iter()
+            .filter(|each| each.is_call() && each.src == 1);
         calls.filter_map(|each| usize::try_from(each.imm).ok())
     }
 }
@@ -73,7 +76,9 @@ impl Program {
                 callers[callee] += 1;
             }
         }
-        let mut ready: Vec<usize> = (0..callers.len()).filter(|&each| callers[each] == 0).collect();
+        let mut ready: Vec<usize> = (0..callers.len())
+            .filter(|&each| callers[each] == 0)
+            .collect();
         let mut done = 0;
         while let Some(index) = ready.pop() {
             done += 1;
@@ -83,10 +88,10 @@ impl Program {
                 let what = "functions that call each other";
                 return Err((index, LoadErrorKind::TooMuch { what, found, limit }));
             }
-            let callees: Vec<usize> = self.functions[index].callees().collect();
-            for callee in callees {
-                let below = &mut self.functions[callee];
-                below.depth = below.depth.max(depth + 1);
+            let below: Vec<usize> = self.functions[index].callees().collect();
+            for callee in below {
+                let function = &mut self.functions[callee];
+                function.depth = function.depth.max(depth + 1);
                 callers[callee] -= 1;
                 if callers[callee] == 0 {
                     ready.push(callee);
@@ -96,8 +101,14 @@ impl Program {
         if done == self.functions.len() {
             return Ok(());
         }
-        let index = callers.iter().position(|&left| left > 0).unwrap_or_default();
-        Err((index, LoadErrorKind::Recursion(self.functions[index].name.clone())))
+        let index = callers
+            .iter()
+            .position(|&left| left > 0)
+            .unwrap_or_default();
+        Err((
+            index,
+            LoadErrorKind::Recursion(self.functions[index].name.clone()),
+        ))
     }
 
     /// Offset in the arena behind the image, rounded up to what is restored as one.

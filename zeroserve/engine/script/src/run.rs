@@ -1,20 +1,21 @@
-//! One call of an entry: a coroutine in a cage. Helpers run on the host's stack while it is suspended; the
-//! coroutine's own stack holds generated code and nothing that must be dropped.
+//! One call of an entry: a coroutine in a cage. Helpers run on the host's stack; the coroutine's own stack holds
+//! generated code and nothing that must be dropped.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 
+use crate::desk::{Desk, Stop, call_helper};
 use crate::error::RunError;
-use crate::helper::{Answer, Arguments, Function, Helper, HelperResult, Phases, Refusal};
+use crate::helper::{Helper, Phases, Refusal};
 use crate::layout::{ARENA_BYTES, INPUT_BYTES_MAX, INPUT_START, pointer};
-use crate::memory::Memory;
 use crate::module::{EntryId, Module, Native};
 use crate::runtime::{Cage, Runtime};
-use crate::vm::{self, Event, Vm, Yielder};
+use crate::vm::{self, Event, Reply, Vm, Yielder};
 
-type Script = Coroutine<i64, Event, u64, DefaultStack>;
+type Script = Coroutine<Reply, Event, u64, DefaultStack>;
 
 /// Where a run stands after the host gave it the floor.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub enum Outcome {
     /// A helper waits ([`Answer::Suspend`]): answer it, or drop the run.
     Wait,
     /// The run is over.
-    Failed(RunError),
+    Failed(Box<RunError>),
 }
 
 /// What the host says to a run.
@@ -45,15 +46,14 @@ pub enum Resume {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     New,
-    /// Suspended; this is what generated code gets when it goes on.
-    Paused(i64),
+    Paused,
     Waiting,
     Over,
 }
 
 pub struct Run<C> {
     script: Option<Script>,
-    cage: Option<Cage>,
+    cage: Option<Box<Cage>>,
     module: Arc<Module<C>>,
     entry: EntryId,
     runtime: Runtime,
@@ -83,59 +83,84 @@ impl<C> Run<C> {
         entry: EntryId,
         input: &[u8],
         phase: Phases,
-    ) -> Result<Self, RunError> {
-        let refuse = |reason: String| RunError {
-            script: Arc::clone(&module.name),
-            function: module.entry_name(entry).to_owned(),
-            helper: None,
-            line: None,
-            reason,
+    ) -> Result<Self, Box<RunError>> {
+        let refuse = |reason: String| {
+            let (script, function) = (
+                Arc::clone(&module.name),
+                module.entry_name(entry).to_owned(),
+            );
+            Box::new(RunError {
+                script,
+                function,
+                helper: None,
+                line: None,
+                reason,
+            })
         };
         if input.len() > INPUT_BYTES_MAX {
-            return Err(refuse(format!("{} bytes of input, at most {INPUT_BYTES_MAX}", input.len())));
+            return Err(refuse(format!(
+                "{} bytes of input, at most {INPUT_BYTES_MAX}",
+                input.len()
+            )));
         }
         let cage = runtime.take_cage(module.id, &module.image);
         let mut cage = cage.map_err(|each| refuse(format!("memory for the script: {each}")))?;
         cage.write_input(input);
-        let stack = match runtime.take_stack() {
-            Ok(stack) => stack,
-            Err(each) => {
-                runtime.give_cage(cage, &module.image, &module.touched);
-                return Err(refuse(format!("stack for the script: {each}")));
-            }
-        };
         // SAFETY: the cage is ours, and nothing runs in it.
-        unsafe { (*cage.vm()).fuel = 0 };
-        let at = if input.is_empty() { 0 } else { pointer(INPUT_START) };
-        let begin = Begin { native: module.native(entry), vm: cage.vm(), input: at, length: input.len() as u64 };
+        unsafe {
+            (*cage.vm()).fuel = 0;
+            (*cage.vm()).call_helper = call_helper::<C>;
+        }
+        let at = if input.is_empty() {
+            0
+        } else {
+            pointer(INPUT_START)
+        };
+        let begin = Begin {
+            native: module.native(entry),
+            vm: cage.vm(),
+            input: at,
+            length: input.len() as u64,
+        };
         let (module, runtime) = (Arc::clone(module), runtime.clone());
-        let script = Some(Coroutine::with_stack(stack, move |yielder, _| begin.enter(yielder)));
-        Ok(Self { script, cage: Some(cage), module, entry, runtime, phase, state: State::New, spent: 0 })
+        let stack = cage.take_stack();
+        let script = Some(Coroutine::with_stack(stack, move |yielder, _| {
+            begin.enter(yielder)
+        }));
+        Ok(Self {
+            script,
+            cage: Some(cage),
+            module,
+            entry,
+            runtime,
+            phase,
+            state: State::New,
+            spent: 0,
+        })
     }
 
-    /// Lets the script run until it ends, yields, waits or fails. Asking a run that is over, or giving an answer that
-    /// nobody waits for, is our mistake and panics.
+    /// Lets the script run until it ends, yields, waits or fails.
+    ///
+    /// # Panics
+    /// The run is over, or nobody waits for such an answer: our mistake. A helper's panic goes on here, too.
     pub fn resume(&mut self, context: &mut C, resume: Resume) -> Outcome {
         let fuel = self.runtime.slice();
-        let answer = match (self.state, resume) {
-            (State::New, Resume::Go) => Ok(0),
-            (State::Paused(value), Resume::Go) | (State::Waiting, Resume::Value(value)) => Ok(value),
-            (State::Waiting, Resume::Fail(reason)) => Err(reason),
-            (State::Waiting, Resume::Again) => {
-                self.refill(fuel);
-                match self.call(context) {
-                    Ok(Answer::Value(value)) => Ok(value),
-                    Ok(Answer::Suspend) => return Outcome::Wait,
-                    Err(Refusal(reason)) => Err(reason),
-                }
-            }
+        let reply = match (self.state, resume) {
+            (State::New | State::Paused, Resume::Go) => Reply::Value(0),
+            (State::Waiting, Resume::Value(value)) => Reply::Value(value),
+            (State::Waiting, Resume::Again) => Reply::Again,
+            (State::Waiting, Resume::Fail(reason)) => return self.fail(reason),
             (state, resume) => panic!("a run that is {state:?} was told {resume:?}"),
         };
-        self.refill(fuel);
-        match answer {
-            Ok(value) => self.drive(context, value),
-            Err(reason) => self.fail(reason),
-        }
+        let left = std::mem::replace(&mut self.machine_mut().fuel, fuel);
+        self.spent += fuel - left;
+        self.drive(context, reply)
+    }
+
+    /// Whether the run waits for its next slice.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.state == State::Paused
     }
 
     /// Fuel used so far.
@@ -158,81 +183,62 @@ impl<C> Run<C> {
         unsafe { std::slice::from_raw_parts(self.machine().base, ARENA_BYTES) }
     }
 
-    fn drive(&mut self, context: &mut C, mut value: i64) -> Outcome {
-        // Over, should a helper panic: what is on the coroutine's stack is thrown away then.
+    fn drive(&mut self, context: &mut C, reply: Reply) -> Outcome {
         self.state = State::Over;
-        loop {
-            let Some(script) = &mut self.script else { panic!("the run is over") };
-            match script.resume(value) {
-                CoroutineResult::Return(result) => return Outcome::Done(result),
-                CoroutineResult::Yield(Event::Fuel) => {
-                    self.state = State::Paused(0);
-                    return Outcome::Yield;
-                }
-                CoroutineResult::Yield(Event::Helper) => {}
+        let (module, phase) = (Arc::as_ptr(&self.module), self.phase);
+        let mut desk = Desk {
+            context: &raw mut *context,
+            module,
+            phase,
+            stop: None,
+        };
+        self.machine_mut().desk = (&raw mut desk).cast();
+        let Some(script) = &mut self.script else {
+            panic!("the run is over")
+        };
+        match script.resume(reply) {
+            CoroutineResult::Return(result) => Outcome::Done(result),
+            CoroutineResult::Yield(Event::Fuel) => {
+                self.state = State::Paused;
+                Outcome::Yield
             }
-            match self.call(context) {
-                Ok(Answer::Value(result)) => value = result,
-                Ok(Answer::Suspend) => {
-                    self.state = State::Waiting;
-                    return Outcome::Wait;
-                }
-                Err(Refusal(reason)) => return self.fail(reason),
+            CoroutineResult::Yield(Event::Wait) => {
+                self.state = State::Waiting;
+                Outcome::Wait
             }
-            if self.machine().fuel < 0 {
-                self.state = State::Paused(value);
-                return Outcome::Yield;
-            }
+            CoroutineResult::Yield(Event::Stop) => match desk.stop {
+                Some(Stop::Panicked(panic)) => resume_unwind(panic),
+                Some(Stop::Refused(Refusal(reason))) => self.fail(reason),
+                None => self.fail("stopped without a reason".to_owned()),
+            },
         }
     }
 
-    fn refill(&mut self, fuel: i64) {
-        let left = std::mem::replace(&mut self.machine_mut().fuel, fuel);
-        self.spent += fuel - left;
-    }
-
-    fn helper(&self) -> Helper<C> {
+    fn helper(&self) -> &Helper<C> {
         let (_, _, number) = vm::site_parts(self.machine().site);
-        self.module.helpers[number]
+        &self.module.helpers[number]
     }
 
-    /// Calls the helper that the script asks for.
-    fn call(&mut self, context: &mut C) -> HelperResult {
-        let helper = self.helper();
-        if !helper.phases.allows(self.phase) {
-            return Err("not allowed in this phase of a request".into());
-        }
-        let machine = self.machine_mut();
-        let registers = machine.arguments;
-        machine.fuel -= i64::from(helper.fuel);
-        // SAFETY: the script is suspended until this function has returned, and no slice outlives it: helpers
-        // are `fn`s over a lifetime that they can't keep.
-        let mut memory = unsafe { Memory::new(self.vm()) };
-        match helper.function {
-            Function::Raw(count, function) => {
-                let mut registers = registers;
-                registers[count..].fill(0); // left over from another call
-                function(context, &mut memory, registers)
-            }
-            Function::Checked(kinds, function) => {
-                let mut arguments = Arguments::check(kinds, registers, &memory)?;
-                let answer = function(context, &mut arguments);
-                self.machine_mut().fuel -= arguments.fuel;
-                answer
-            }
-        }
-    }
-
+    #[cold]
     fn fail(&mut self, reason: String) -> Outcome {
         self.state = State::Over;
         let (function, slot, _) = vm::site_parts(self.machine().site);
         let (function, line) = self.module.place(function, slot);
         let helper = Some(self.helper().name);
-        Outcome::Failed(RunError { script: Arc::clone(&self.module.name), function, helper, line, reason })
+        let script = Arc::clone(&self.module.name);
+        Outcome::Failed(Box::new(RunError {
+            script,
+            function,
+            helper,
+            line,
+            reason,
+        }))
     }
 
     fn vm(&self) -> *mut Vm {
-        let Some(cage) = &self.cage else { panic!("the run is over") };
+        let Some(cage) = &self.cage else {
+            panic!("the run is over")
+        };
         cage.vm()
     }
 
@@ -267,14 +273,16 @@ impl Begin {
 
 impl<C> Drop for Run<C> {
     fn drop(&mut self) {
+        let Some(mut cage) = self.cage.take() else {
+            return;
+        };
         if let Some(mut script) = self.script.take() {
-            // SAFETY: the coroutine's stack holds frames of generated code, of `vm::call_helper` or
-            // `vm::out_of_fuel`, of `Begin::enter`: none of them owns anything.
+            // SAFETY: the coroutine's stack holds frames of generated code, of `call_helper` or
+            // `out_of_fuel`, of `Begin::enter`: none of them owns anything.
             unsafe { script.force_reset() };
-            self.runtime.give_stack(script.into_stack());
+            cage.give_stack(script.into_stack());
         }
-        if let Some(cage) = self.cage.take() {
-            self.runtime.give_cage(cage, &self.module.image, &self.module.touched);
-        }
+        self.runtime
+            .give_cage(cage, &self.module.image, &self.module.touched);
     }
 }

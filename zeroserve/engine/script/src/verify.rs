@@ -48,7 +48,9 @@ fn instruction_starts(code: &[Instruction]) -> Verdict<Vec<bool>> {
     let mut slot = 0;
     while slot < code.len() {
         if code[slot].is_wide() {
-            let rest = code.get(slot + 1).ok_or_else(|| bad(slot, "half of a wide load"))?;
+            let rest = code
+                .get(slot + 1)
+                .ok_or_else(|| bad(slot, "half of a wide load"))?;
             if (rest.opcode, rest.dst, rest.src, rest.offset) != (0, 0, 0, 0) {
                 return Err(bad(slot, "second half of a wide load is something else"));
             }
@@ -75,7 +77,10 @@ fn check(each: Instruction, functions: usize, helpers: usize) -> Result<(), Stri
     if !known {
         return Err(format!("unknown instruction {:#04x}", each.opcode));
     }
-    let writes = matches!(each.class(), class::LOAD | class::LOAD_MEMORY | class::ALU32 | class::ALU64);
+    let writes = matches!(
+        each.class(),
+        class::LOAD | class::LOAD_MEMORY | class::ALU32 | class::ALU64
+    );
     let fetches = each.class() == class::STORE_REGISTER && each.mode() == mode::ATOMIC;
     if writes && each.dst == FRAME_POINTER || fetches && each.src == FRAME_POINTER {
         return Err("write to the frame pointer".to_owned());
@@ -108,7 +113,11 @@ fn stores(each: Instruction) -> bool {
 
 fn computes(each: Instruction) -> bool {
     let wide = each.class() == class::ALU64;
-    let unused_is_zero = if each.takes_register() { each.imm == 0 } else { each.src == 0 };
+    let unused_is_zero = if each.takes_register() {
+        each.imm == 0
+    } else {
+        each.src == 0
+    };
     match each.operation() {
         alu::END => {
             let order = each.src == 0 && each.offset == 0 && matches!(each.imm, 16 | 32 | 64);
@@ -145,7 +154,11 @@ fn jumps(each: Instruction, functions: usize, helpers: usize) -> Result<(), Stri
             let limit = if each.src == 1 { functions } else { helpers };
             let target = usize::try_from(each.imm).ok().filter(|&each| each < limit);
             let plain = each.src <= 1 && each.dst == 0 && each.offset == 0;
-            if target.is_none() || !plain { Err("call of nothing".to_owned()) } else { Ok(()) }
+            if target.is_none() || !plain {
+                Err("call of nothing".to_owned())
+            } else {
+                Ok(())
+            }
         }
         jump::EXIT | jump::ALWAYS if each.takes_register() => unknown(),
         jump::EXIT => {
@@ -153,8 +166,16 @@ fn jumps(each: Instruction, functions: usize, helpers: usize) -> Result<(), Stri
             if plain { Ok(()) } else { unknown() }
         }
         jump::ALWAYS => {
-            let unused = if long { each.offset == 0 } else { each.imm == 0 };
-            if unused && (each.dst, each.src) == (0, 0) { Ok(()) } else { unknown() }
+            let unused = if long {
+                each.offset == 0
+            } else {
+                each.imm == 0
+            };
+            if unused && (each.dst, each.src) == (0, 0) {
+                Ok(())
+            } else {
+                unknown()
+            }
         }
         0xe0 | 0xf0 => unknown(),
         _ if each.takes_register() && each.imm != 0 => unknown(),

@@ -11,14 +11,25 @@ pub(crate) const ARGUMENTS: usize = 5;
 /// Why generated code went back to its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// A helper is wanted: `site` and `arguments` say which, and with what.
-    Helper,
     /// The fuel has run out.
     Fuel,
+    /// A helper waits.
+    Wait,
+    /// A helper refused, or panicked.
+    Stop,
+}
+
+/// What the host says when it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// The result of the helper that waits; of no meaning after [`Event::Fuel`].
+    Value(i64),
+    /// Call the helper once more.
+    Again,
 }
 
 /// The host's end of a suspended coroutine, as generated code sees it.
-pub(crate) type Yielder = corosensei::Yielder<i64, Event>;
+pub(crate) type Yielder = corosensei::Yielder<Reply, Event>;
 
 #[repr(C)]
 pub(crate) struct Vm {
@@ -31,6 +42,8 @@ pub(crate) struct Vm {
     pub call_helper: extern "C" fn(*mut Self) -> i64,
     pub out_of_fuel: extern "C" fn(*mut Self) -> i64,
     pub arguments: [u64; ARGUMENTS],
+    /// The host's [`crate::desk::Desk`], while it waits for the script.
+    pub desk: *mut (),
     pub yielder: *const Yielder,
     /// One byte a granule: 1 when a store may have touched it.
     pub dirty: [u8; GRANULES],
@@ -58,19 +71,17 @@ pub(crate) const fn site(function: usize, slot: usize, helper: usize) -> u64 {
 /// The parts of a [`site`]: function, slot, helper.
 #[must_use]
 pub(crate) const fn site_parts(site: u64) -> (usize, usize, usize) {
-    ((site >> 48) as usize, (site >> 16) as u32 as usize, site as u16 as usize)
-}
-
-/// What generated code calls for a helper. Runs on the coroutine's stack and owns nothing there, so that the
-/// stack may be thrown away while it waits.
-pub(crate) extern "C" fn call_helper(vm: *mut Vm) -> i64 {
-    // SAFETY: generated code passes on the address that the run gave it; `yielder` was set when this
-    // coroutine began, and lives on its stack for as long.
-    unsafe { (*(*vm).yielder).suspend(Event::Helper) }
+    (
+        (site >> 48) as usize,
+        (site >> 16) as u32 as usize,
+        site as u16 as usize,
+    )
 }
 
 /// What generated code calls when the fuel is gone.
 pub(crate) extern "C" fn out_of_fuel(vm: *mut Vm) -> i64 {
-    // SAFETY: as in `call_helper`.
-    unsafe { (*(*vm).yielder).suspend(Event::Fuel) }
+    // SAFETY: generated code passes on the address that the run gave it; `yielder` was set when this
+    // coroutine began, and lives on its stack for as long. This frame owns nothing.
+    unsafe { (*(*vm).yielder).suspend(Event::Fuel) };
+    0
 }

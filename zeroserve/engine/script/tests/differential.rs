@@ -14,12 +14,17 @@ use support::random::{Random, program};
 const STEPS: u64 = 20_000;
 
 fn number(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().map_or(usual, |text| text.parse().expect("a number"))
+    std::env::var(name)
+        .ok()
+        .map_or(usual, |text| text.parse().expect("a number"))
 }
 
 #[test]
 fn native_code_does_what_the_standard_says() {
-    let (first, count) = (number("ZS_SCRIPT_SEED", 1), number("ZS_SCRIPT_PROGRAMS", 20_000));
+    let (first, count) = (
+        number("ZS_SCRIPT_SEED", 1),
+        number("ZS_SCRIPT_PROGRAMS", 20_000),
+    );
     let table = table();
     let runtime = Runtime::new();
     runtime.set_slice(500); // many yields
@@ -31,7 +36,8 @@ fn native_code_does_what_the_standard_says() {
             endless += 1;
             continue;
         };
-        let module = Module::link("random", program.clone(), &table).unwrap_or_else(|each| panic!("seed {seed}: {each}"));
+        let module = Module::link("random", program.clone(), &table)
+            .unwrap_or_else(|each| panic!("seed {seed}: {each}"));
         let (entry, _) = module.entries().next().unwrap();
         // Twice: the second run must not see the first one's memory.
         for round in 0..2 {
@@ -39,7 +45,10 @@ fn native_code_does_what_the_standard_says() {
             let mut host = Host::default();
             let outcome = support::finish(&mut run, &mut host);
             assert_eq!(outcome, Outcome::Done(wanted), "seed {seed}, round {round}");
-            assert_eq!(host.trace, oracle.trace, "seed {seed}, round {round}: calls of helpers");
+            assert_eq!(
+                host.trace, oracle.trace,
+                "seed {seed}, round {round}: calls of helpers"
+            );
             let memory = run.memory();
             let same = memory[..ARENA_BYTES] == oracle.memory[..ARENA_BYTES];
             assert!(same, "seed {seed}, round {round}: memory");

@@ -8,28 +8,52 @@ use zs_script::{LoadErrorKind, Module};
 
 use support::host::table;
 
-const EXIT: Instruction = Instruction { opcode: 0x95, dst: 0, src: 0, offset: 0, imm: 0 };
+const EXIT: Instruction = Instruction {
+    opcode: 0x95,
+    dst: 0,
+    src: 0,
+    offset: 0,
+    imm: 0,
+};
 
 fn verdict(code: &[Instruction]) -> Result<(), String> {
     let section = "zeroserve.request".to_owned();
-    let function = Function { name: "f".to_owned(), section: section.clone(), code: code.to_vec(), ..Function::default() };
+    let function = Function {
+        name: "f".to_owned(),
+        section: section.clone(),
+        code: code.to_vec(),
+        ..Function::default()
+    };
     let program = Program {
         functions: vec![function],
-        entries: vec![Entry { section, name: "f".to_owned(), function: 0 }],
+        entries: vec![Entry {
+            section,
+            name: "f".to_owned(),
+            function: 0,
+        }],
         helpers: vec!["test_mix".to_owned()],
         ..Program::default()
     };
     match Module::link("x", program, &table()) {
         Ok(_) => Ok(()),
         Err(error) => {
-            assert!(matches!(error.kind, LoadErrorKind::BadInstruction(_)), "{error}");
+            assert!(
+                matches!(error.kind, LoadErrorKind::BadInstruction(_)),
+                "{error}"
+            );
             Err(error.kind.to_string())
         }
     }
 }
 
 fn op(opcode: u8, dst: u8, src: u8, offset: i16, imm: i32) -> Instruction {
-    Instruction { opcode, dst, src, offset, imm }
+    Instruction {
+        opcode,
+        dst,
+        src,
+        offset,
+        imm,
+    }
 }
 
 #[test]
@@ -81,5 +105,8 @@ fn jumps_land_on_instructions() {
     let wide = [op(0x18, 1, 0, 0, 7), op(0, 0, 0, 0, 0), EXIT];
     let mut code = vec![op(0x05, 0, 0, 1, 0)];
     code.extend(wide);
-    assert_eq!(verdict(&code).unwrap_err(), "jump into the middle of an instruction");
+    assert_eq!(
+        verdict(&code).unwrap_err(),
+        "jump into the middle of an instruction"
+    );
 }

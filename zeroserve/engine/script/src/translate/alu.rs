@@ -23,7 +23,9 @@ impl Body<'_, '_, '_> {
             self.operand(each.src, kind)
         } else {
             let bits = i64::from(each.imm);
-            self.builder.ins().iconst(kind, if narrow { bits & 0xffff_ffff } else { bits })
+            self.builder
+                .ins()
+                .iconst(kind, if narrow { bits & 0xffff_ffff } else { bits })
         };
         let value = if each.operation() == alu::MOV {
             right
@@ -38,7 +40,11 @@ impl Body<'_, '_, '_> {
                 (operation, _) => self.simple(operation, left, right),
             }
         };
-        if narrow { self.builder.ins().uextend(types::I64, value) } else { value }
+        if narrow {
+            self.builder.ins().uextend(types::I64, value)
+        } else {
+            value
+        }
     }
 
     /// Shifts take the amount modulo the width, in eBPF as in Cranelift.
@@ -142,11 +148,19 @@ impl Body<'_, '_, '_> {
         if turn {
             value = self.builder.ins().bswap(value);
         }
-        if kind == types::I64 { value } else { self.builder.ins().uextend(types::I64, value) }
+        if kind == types::I64 {
+            value
+        } else {
+            self.builder.ins().uextend(types::I64, value)
+        }
     }
 
     fn operand(&mut self, register: u8, kind: Type) -> Value {
         let value = self.get(register);
-        if kind == types::I64 { value } else { self.builder.ins().ireduce(kind, value) }
+        if kind == types::I64 {
+            value
+        } else {
+            self.builder.ins().ireduce(kind, value)
+        }
     }
 }

@@ -18,7 +18,9 @@ impl Body<'_, '_, '_> {
             self.builder.ins().return_(&[result]);
             return true;
         }
-        let Some(distance) = each.jump_distance() else { return false };
+        let Some(distance) = each.jump_distance() else {
+            return false;
+        };
         // The verifier has seen that the target lies in the function.
         let target = usize::try_from(slot as i64 + 1 + distance).unwrap_or_default();
         let target = self.plan.step(place, target);
@@ -43,10 +45,16 @@ impl Body<'_, '_, '_> {
         }
         let right = if each.takes_register() {
             let right = self.get(each.src);
-            if narrow { self.builder.ins().ireduce(I32, right) } else { right }
+            if narrow {
+                self.builder.ins().ireduce(I32, right)
+            } else {
+                right
+            }
         } else {
             let bits = i64::from(each.imm);
-            self.builder.ins().iconst(kind, if narrow { bits & 0xffff_ffff } else { bits })
+            self.builder
+                .ins()
+                .iconst(kind, if narrow { bits & 0xffff_ffff } else { bits })
         };
         let compare = match each.operation() {
             jump::EQ => IntCC::Equal,
@@ -70,14 +78,22 @@ impl Body<'_, '_, '_> {
         let left = self.builder.use_var(fuel);
         let left = self.builder.ins().iadd_imm_s(left, -i64::from(price));
         self.builder.def_var(fuel, left);
-        let empty = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, left, 0);
+        let empty = self
+            .builder
+            .ins()
+            .icmp_imm_s(IntCC::SignedLessThan, left, 0);
         let (ask, go_on) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(ask);
         self.builder.ins().brif(empty, ask, [], go_on, []);
         self.builder.switch_to_block(ask);
         self.put_fuel();
-        let door = self.builder.ins().load(I64, super::constant_memory(), self.machine, vm::OUT_OF_FUEL);
-        self.builder.ins().call_indirect(self.callback, door, &[self.machine]);
+        let door =
+            self.builder
+                .ins()
+                .load(I64, super::constant_memory(), self.machine, vm::OUT_OF_FUEL);
+        self.builder
+            .ins()
+            .call_indirect(self.callback, door, &[self.machine]);
         self.take_fuel();
         self.builder.ins().jump(go_on, []);
         self.builder.switch_to_block(go_on);
@@ -87,14 +103,19 @@ impl Body<'_, '_, '_> {
     pub(super) fn put_fuel(&mut self) {
         if let Some(fuel) = self.fuel {
             let left = self.builder.use_var(fuel);
-            self.builder.ins().store(host_memory(), left, self.machine, vm::FUEL);
+            self.builder
+                .ins()
+                .store(host_memory(), left, self.machine, vm::FUEL);
         }
     }
 
     /// After anybody else may have used some.
     pub(super) fn take_fuel(&mut self) {
         if let Some(fuel) = self.fuel {
-            let left = self.builder.ins().load(I64, host_memory(), self.machine, vm::FUEL);
+            let left = self
+                .builder
+                .ins()
+                .load(I64, host_memory(), self.machine, vm::FUEL);
             self.builder.def_var(fuel, left);
         }
     }

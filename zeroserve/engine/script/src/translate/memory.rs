@@ -10,7 +10,9 @@ use crate::vm;
 
 /// The arena never faults (the pad takes the last access's overhang); a script's pointers need no alignment.
 fn arena_memory() -> MemFlagsData {
-    MemFlagsData::new().with_notrap().with_endianness(Endianness::Little)
+    MemFlagsData::new()
+        .with_notrap()
+        .with_endianness(Endianness::Little)
 }
 
 /// A caged address: what to access, at which constant distance.
@@ -24,7 +26,10 @@ impl Body<'_, '_, '_> {
     pub(super) fn load(&mut self, each: Instruction) {
         let Caged { address, distance } = self.cage(each.src, each.offset, None);
         let kind = integer(each.width());
-        let value = self.builder.ins().load(kind, arena_memory(), address, distance);
+        let value = self
+            .builder
+            .ins()
+            .load(kind, arena_memory(), address, distance);
         let value = match (each.width(), each.mode()) {
             (8, _) => value,
             (_, mode::SIGNED) => self.builder.ins().sextend(types::I64, value),
@@ -42,17 +47,26 @@ impl Body<'_, '_, '_> {
         }
         let value = if each.class() == class::STORE {
             let bits = i64::from(each.imm);
-            let keep = if width == 8 { -1 } else { (1i64 << (width * 8)) - 1 };
+            let keep = if width == 8 {
+                -1
+            } else {
+                (1i64 << (width * 8)) - 1
+            };
             self.builder.ins().iconst(kind, bits & keep)
         } else {
             self.narrow(each.src, kind)
         };
-        self.builder.ins().store(arena_memory(), value, address, distance);
+        self.builder
+            .ins()
+            .store(arena_memory(), value, address, distance);
     }
 
     /// The arena belongs to one run, and a run to one thread: load, change and store are atomic enough.
     fn atomic(&mut self, each: Instruction, kind: Type, at: Caged) {
-        let old = self.builder.ins().load(kind, arena_memory(), at.address, at.distance);
+        let old = self
+            .builder
+            .ins()
+            .load(kind, arena_memory(), at.address, at.distance);
         let operand = self.narrow(each.src, kind);
         let new = match each.imm {
             atomic::EXCHANGE => operand,
@@ -68,17 +82,31 @@ impl Body<'_, '_, '_> {
                 _ => self.builder.ins().bxor(old, operand),
             },
         };
-        self.builder.ins().store(arena_memory(), new, at.address, at.distance);
+        self.builder
+            .ins()
+            .store(arena_memory(), new, at.address, at.distance);
         if each.imm & atomic::FETCH != 0 {
-            let old = if kind == types::I64 { old } else { self.builder.ins().uextend(types::I64, old) };
-            let result = if each.imm == atomic::COMPARE_EXCHANGE { 0 } else { each.src };
+            let old = if kind == types::I64 {
+                old
+            } else {
+                self.builder.ins().uextend(types::I64, old)
+            };
+            let result = if each.imm == atomic::COMPARE_EXCHANGE {
+                0
+            } else {
+                each.src
+            };
             self.set(result, old);
         }
     }
 
     fn narrow(&mut self, register: u8, kind: Type) -> Value {
         let value = self.get(register);
-        if kind == types::I64 { value } else { self.builder.ins().ireduce(kind, value) }
+        if kind == types::I64 {
+            value
+        } else {
+            self.builder.ins().ireduce(kind, value)
+        }
     }
 
     /// The only place that makes an address. `written`: the width of a store, which leaves its mark so that the
@@ -94,21 +122,35 @@ impl Body<'_, '_, '_> {
                 }
             }
             let distance = i32::try_from(inside).unwrap_or_default();
-            return Caged { address: self.base, distance };
+            return Caged {
+                address: self.base,
+                distance,
+            };
         }
         let address = self.get(register);
         let address = match offset {
             0 => address,
             _ => self.builder.ins().iadd_imm_s(address, i64::from(offset)),
         };
-        let inside = self.builder.ins().band_imm_u(address, ARENA_MASK.cast_signed());
+        let inside = self
+            .builder
+            .ins()
+            .band_imm_u(address, ARENA_MASK.cast_signed());
         if written.is_some() {
-            let granule = self.builder.ins().ushr_imm_u(inside, i64::from(GRANULE_SHIFT));
+            let granule = self
+                .builder
+                .ins()
+                .ushr_imm_u(inside, i64::from(GRANULE_SHIFT));
             let mark = self.builder.ins().iadd(self.machine, granule);
             let one = self.builder.ins().iconst(types::I8, 1);
-            self.builder.ins().store(host_memory(), one, mark, vm::DIRTY);
+            self.builder
+                .ins()
+                .store(host_memory(), one, mark, vm::DIRTY);
         }
-        Caged { address: self.builder.ins().iadd(self.base, inside), distance: 0 }
+        Caged {
+            address: self.builder.ins().iadd(self.base, inside),
+            distance: 0,
+        }
     }
 }
 

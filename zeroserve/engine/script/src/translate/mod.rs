@@ -9,8 +9,8 @@ pub(crate) mod plan;
 use std::collections::HashMap;
 
 use cranelift_codegen::ir::{
-    AbiParam, Block, FuncRef, Function as IrFunction, InstBuilder, MemFlagsData, SigRef, Signature, UserFuncName, Value,
-    types::I64,
+    AbiParam, Block, FuncRef, Function as IrFunction, InstBuilder, MemFlagsData, SigRef, Signature,
+    UserFuncName, Value, types::I64,
 };
 use cranelift_codegen::ir::{ExtFuncData, ExternalName, UserExternalName};
 use cranelift_codegen::isa::{CallConv, TargetIsa};
@@ -61,10 +61,16 @@ pub(crate) fn translate(
     let registers = [0; WRITABLE].map(|_: i32| builder.declare_var(I64));
     let zero = builder.ins().iconst(I64, 0);
     for (register, variable) in registers.iter().enumerate() {
-        let value = if (1..=ARGUMENTS).contains(&register) { params[register] } else { zero };
+        let value = if (1..=ARGUMENTS).contains(&register) {
+            params[register]
+        } else {
+            zero
+        };
         builder.def_var(*variable, value);
     }
-    let base = builder.ins().load(I64, constant_memory(), params[0], vm::BASE);
+    let base = builder
+        .ins()
+        .load(I64, constant_memory(), params[0], vm::BASE);
     let code = &scope.program.functions[index].code;
     let plan = Plan::of(code);
     let fuel = plan.has_loops().then(|| {
@@ -174,7 +180,10 @@ impl Body<'_, '_, '_> {
                 let code = &self.scope.program.functions[self.index].code;
                 let low = u64::from(each.imm.cast_unsigned());
                 let high = u64::from(code[slot + 1].imm.cast_unsigned());
-                let value = self.builder.ins().iconst(I64, (high << 32 | low).cast_signed());
+                let value = self
+                    .builder
+                    .ins()
+                    .iconst(I64, (high << 32 | low).cast_signed());
                 self.set(each.dst, value);
             }
             class::LOAD_MEMORY => self.load(each),
@@ -194,7 +203,8 @@ impl Body<'_, '_, '_> {
 
     fn set(&mut self, register: u8, value: Value) {
         // The verifier refuses writes to the frame pointer, so the index is good.
-        self.builder.def_var(self.registers[usize::from(register)], value);
+        self.builder
+            .def_var(self.registers[usize::from(register)], value);
     }
 
     fn call(&mut self, each: Instruction, slot: usize) {
@@ -210,16 +220,28 @@ impl Body<'_, '_, '_> {
             let callee = self.callee(number);
             self.builder.ins().call(callee, &arguments)
         } else {
-            for (register, offset) in (1u8..).zip((0..).step_by(8)).take(self.scope.helper_registers[number]) {
+            for (register, offset) in (1u8..)
+                .zip((0..).step_by(8))
+                .take(self.scope.helper_registers[number])
+            {
                 let value = self.get(register);
-                self.builder.ins().store(host_memory(), value, machine, vm::ARGUMENT + offset);
+                self.builder
+                    .ins()
+                    .store(host_memory(), value, machine, vm::ARGUMENT + offset);
             }
             let site = vm::site(self.index, slot, number).cast_signed();
             let site = self.builder.ins().iconst(I64, site);
-            self.builder.ins().store(host_memory(), site, machine, vm::SITE);
+            self.builder
+                .ins()
+                .store(host_memory(), site, machine, vm::SITE);
             self.put_fuel();
-            let door = self.builder.ins().load(I64, constant_memory(), machine, vm::CALL_HELPER);
-            self.builder.ins().call_indirect(self.callback, door, &[machine])
+            let door = self
+                .builder
+                .ins()
+                .load(I64, constant_memory(), machine, vm::CALL_HELPER);
+            self.builder
+                .ins()
+                .call_indirect(self.callback, door, &[machine])
         };
         self.take_fuel();
         let result = self.builder.inst_results(call)[0];
@@ -233,7 +255,12 @@ impl Body<'_, '_, '_> {
         let signature = self.builder.import_signature(signature(self.convention));
         let name = UserExternalName::new(0, u32::try_from(number).unwrap_or(u32::MAX));
         let name = ExternalName::user(self.builder.func.declare_imported_user_function(name));
-        let data = ExtFuncData { name, signature, colocated: true, patchable: false };
+        let data = ExtFuncData {
+            name,
+            signature,
+            colocated: true,
+            patchable: false,
+        };
         let callee = self.builder.import_function(data);
         self.callees.insert(number, callee);
         callee

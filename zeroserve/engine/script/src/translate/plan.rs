@@ -45,14 +45,24 @@ impl Plan {
                 last_jump[target] = last_jump[target].max(Some(slot));
             }
         }
-        let mut plan =
-            Self { leaders, price: vec![0; count], repeated: vec![0; count], member: vec![None; count] };
+        let mut plan = Self {
+            leaders,
+            price: vec![0; count],
+            repeated: vec![0; count],
+            member: vec![None; count],
+        };
         for head in 0..count {
-            let Some(last) = last_jump[head] else { continue };
+            let Some(last) = last_jump[head] else {
+                continue;
+            };
             let slots = last - head + 1;
             let inner = last_jump[head + 1..=last].iter().any(Option::is_some);
             let calls = code[head..=last].iter().any(|each| each.is_call());
-            let rounds = if inner || calls || slots > REPEATED_SLOTS_MAX { 1 } else { COPIES };
+            let rounds = if inner || calls || slots > REPEATED_SLOTS_MAX {
+                1
+            } else {
+                COPIES
+            };
             if rounds > 1 {
                 plan.repeated[head] = last;
                 plan.member[head..=last].fill(Some(head));
@@ -100,6 +110,9 @@ fn jumps(code: &[Instruction]) -> impl Iterator<Item = (usize, usize)> + '_ {
             return None;
         }
         let target = slot as i64 + 1 + each.jump_distance()?;
-        Some((slot, usize::try_from(target).ok().filter(|&at| at < code.len())?))
+        Some((
+            slot,
+            usize::try_from(target).ok().filter(|&at| at < code.len())?,
+        ))
     })
 }

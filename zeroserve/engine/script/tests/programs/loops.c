@@ -49,5 +49,7 @@ ZS_ENTRY zs_u64 three_helpers(void) {
   zs_s64 length = zs_req_path(path, sizeof(path));
   char peer[64];
   length += zs_req_peer(peer, sizeof(peer));
-  return (zs_u64)(length + zs_log(path, 0));
+  return (zs_u64)length + zs_now_ms();
 }
+
+ZS_CALL_ENTRY(three_times, input) { return (zs_s64)(zs_now_ms() + zs_now_ms() + zs_now_ms()) + input; }

@@ -1,7 +1,8 @@
 //! What the helpers of the tests see and change.
 
 use zs_script::{
-    Answer, Arguments, Footprint, Function, Helper, HelperResult, HelperTable, Kind, Memory, Phases, string_out,
+    Answer, Arguments, Footprint, Function, Helper, HelperResult, HelperTable, Kind, Memory,
+    Phases, string_out,
 };
 
 pub(crate) struct Host {
@@ -35,11 +36,17 @@ impl Default for Host {
 type Registers = [u64; 5];
 
 fn peer(host: &mut Host, arguments: &mut Arguments<'_>) -> HelperResult {
-    Ok(Answer::Value(string_out(arguments.out(0), host.peer.as_bytes())))
+    Ok(Answer::Value(string_out(
+        arguments.out(0),
+        host.peer.as_bytes(),
+    )))
 }
 
 fn path(host: &mut Host, arguments: &mut Arguments<'_>) -> HelperResult {
-    Ok(Answer::Value(string_out(arguments.out(0), host.path.as_bytes())))
+    Ok(Answer::Value(string_out(
+        arguments.out(0),
+        host.path.as_bytes(),
+    )))
 }
 
 fn meta_set(host: &mut Host, arguments: &mut Arguments<'_>) -> HelperResult {
@@ -59,7 +66,8 @@ fn respond(host: &mut Host, arguments: &mut Arguments<'_>) -> HelperResult {
 }
 
 fn log(host: &mut Host, arguments: &mut Arguments<'_>) -> HelperResult {
-    host.log.push(String::from_utf8_lossy(arguments.bytes(0)).into_owned());
+    host.log
+        .push(String::from_utf8_lossy(arguments.bytes(0)).into_owned());
     Ok(Answer::Value(0))
 }
 
@@ -74,18 +82,25 @@ fn digest(_: &mut Host, arguments: &mut Arguments<'_>) -> HelperResult {
 }
 
 fn copy(_: &mut Host, memory: &mut Memory<'_>, [to, from, length, ..]: Registers) -> HelperResult {
-    memory.copy_within(to, from, length).ok_or("outside of the script's memory")?;
+    memory
+        .copy_within(to, from, length)
+        .ok_or("outside of the script's memory")?;
     Ok(Answer::Value(to.cast_signed()))
 }
 
 fn set(_: &mut Host, memory: &mut Memory<'_>, [to, byte, length, ..]: Registers) -> HelperResult {
-    memory.bytes_mut(to, length).ok_or("outside of the script's memory")?.fill(byte as u8);
+    memory
+        .bytes_mut(to, length)
+        .ok_or("outside of the script's memory")?
+        .fill(byte as u8);
     Ok(Answer::Value(to.cast_signed()))
 }
 
 /// A helper of the differential tests: its answer depends on all it gets.
 pub(crate) fn mix(registers: [u64; 5]) -> u64 {
-    registers.iter().fold(0x9e37, |sum: u64, each| sum.rotate_left(9).wrapping_mul(31).wrapping_add(*each))
+    registers.iter().fold(0x9e37, |sum: u64, each| {
+        sum.rotate_left(9).wrapping_mul(31).wrapping_add(*each)
+    })
 }
 
 fn traced(host: &mut Host, _: &mut Memory<'_>, registers: Registers) -> HelperResult {
@@ -96,7 +111,12 @@ fn traced(host: &mut Host, _: &mut Memory<'_>, registers: Registers) -> HelperRe
 pub(crate) fn table() -> HelperTable<Host> {
     use Kind::{Bytes, Out, Scalar, Text};
     let mut table = HelperTable::new();
-    let checked: [(&'static str, Phases, &'static [Kind], fn(&mut Host, &mut Arguments<'_>) -> HelperResult); 7] = [
+    let checked: [(
+        &'static str,
+        Phases,
+        &'static [Kind],
+        fn(&mut Host, &mut Arguments<'_>) -> HelperResult,
+    ); 7] = [
         ("zs_req_peer", Phases::REQUEST, &[Out], peer),
         ("zs_req_path", Phases::REQUEST, &[Out], path),
         ("zs_meta_set", Phases::ALL, &[Text, Text], meta_set),
@@ -106,9 +126,18 @@ pub(crate) fn table() -> HelperTable<Host> {
         ("zs_sha256", Phases::ALL, &[Bytes, Out], digest),
     ];
     for (name, phases, kinds, function) in checked {
-        table.add(Helper { name, phases, fuel: 20, function: Function::Checked(kinds, function) });
+        table.add(Helper {
+            name,
+            phases,
+            fuel: 20,
+            function: Function::Checked(kinds, function),
+        });
     }
-    let raw: [(&'static str, usize, fn(&mut Host, &mut Memory<'_>, Registers) -> HelperResult); 5] = [
+    let raw: [(
+        &'static str,
+        usize,
+        fn(&mut Host, &mut Memory<'_>, Registers) -> HelperResult,
+    ); 5] = [
         ("zs_memcpy", 3, copy),
         ("memcpy", 3, copy),
         ("zs_memset", 3, set),
@@ -117,8 +146,15 @@ pub(crate) fn table() -> HelperTable<Host> {
     ];
     for (name, registers, function) in raw {
         let (phases, function) = (Phases::ALL, Function::Raw(registers, function));
-        table.add(Helper { name, phases, fuel: 8, function });
+        table.add(Helper {
+            name,
+            phases,
+            fuel: 8,
+            function,
+        });
     }
-    table.entry_section("zeroserve.request").entry_section("zeroserve.call.");
+    table
+        .entry_section("zeroserve.request")
+        .entry_section("zeroserve.call.");
     table
 }

@@ -17,7 +17,12 @@ impl<'a> Interpreter<'a> {
     pub(crate) fn new(program: &'a Program, steps: u64) -> Self {
         let mut memory = vec![0; ARENA_BYTES + 8]; // the widest access at the last byte
         memory[IMAGE_START..][..program.image.len()].copy_from_slice(&program.image);
-        Self { program, memory, steps, trace: Vec::new() }
+        Self {
+            program,
+            memory,
+            steps,
+            trace: Vec::new(),
+        }
     }
 
     /// r0 of a function; `None`: out of steps.
@@ -33,7 +38,8 @@ impl<'a> Interpreter<'a> {
             pc += 1;
             match i.opcode & 7 {
                 0 => {
-                    r[i.dst as usize] = u64::from(i.imm as u32) | u64::from(code[pc].imm as u32) << 32;
+                    r[i.dst as usize] =
+                        u64::from(i.imm as u32) | u64::from(code[pc].imm as u32) << 32;
                     pc += 1;
                 }
                 1..=3 => self.memory_access(i, &mut r),
@@ -54,10 +60,20 @@ impl<'a> Interpreter<'a> {
 
     fn memory_access(&mut self, i: Instruction, r: &mut [u64; 11]) {
         let width = [4, 2, 1, 8][(i.opcode >> 3 & 3) as usize];
-        let base = if i.opcode & 7 == 1 { r[i.src as usize] } else { r[i.dst as usize] };
+        let base = if i.opcode & 7 == 1 {
+            r[i.src as usize]
+        } else {
+            r[i.dst as usize]
+        };
         let at = base.wrapping_add(i.offset as i64 as u64) as usize % ARENA_BYTES;
-        let old = (0..width).fold(0, |sum, byte| sum | u64::from(self.memory[at + byte]) << (8 * byte));
-        let keep = if width == 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
+        let old = (0..width).fold(0, |sum, byte| {
+            sum | u64::from(self.memory[at + byte]) << (8 * byte)
+        });
+        let keep = if width == 8 {
+            u64::MAX
+        } else {
+            (1 << (8 * width)) - 1
+        };
         let source = r[i.src as usize];
         let new = match (i.opcode & 7, i.opcode & 0xe0) {
             (1, 0x80) => {
@@ -77,7 +93,13 @@ impl<'a> Interpreter<'a> {
                 0x50 | 0x51 => old & source,
                 0xa0 | 0xa1 => old ^ source,
                 0xe1 => source,
-                _ => if old == r[0] & keep { source } else { old },
+                _ => {
+                    if old == r[0] & keep {
+                        source
+                    } else {
+                        old
+                    }
+                }
             },
         };
         for byte in 0..width {
@@ -92,11 +114,27 @@ impl<'a> Interpreter<'a> {
 fn compute(i: Instruction, dst: u64, src: u64) -> u64 {
     let wide = i.opcode & 7 == 7;
     if i.opcode & 0xf0 == 0xd0 {
-        let value = if wide || i.opcode & 8 != 0 { dst.swap_bytes() >> (64 - i.imm) } else { dst };
-        return if i.imm == 64 { value } else { value & ((1 << i.imm) - 1) };
+        let value = if wide || i.opcode & 8 != 0 {
+            dst.swap_bytes() >> (64 - i.imm)
+        } else {
+            dst
+        };
+        return if i.imm == 64 {
+            value
+        } else {
+            value & ((1 << i.imm) - 1)
+        };
     }
-    let b = if i.opcode & 8 != 0 { src } else { i.imm as i64 as u64 };
-    if wide { compute64(i, dst, b) } else { u64::from(compute32(i, dst as u32, b as u32)) }
+    let b = if i.opcode & 8 != 0 {
+        src
+    } else {
+        i.imm as i64 as u64
+    };
+    if wide {
+        compute64(i, dst, b)
+    } else {
+        u64::from(compute32(i, dst as u32, b as u32))
+    }
 }
 
 fn compute64(i: Instruction, a: u64, b: u64) -> u64 {
@@ -157,9 +195,21 @@ fn compute32(i: Instruction, a: u32, b: u32) -> u32 {
 fn jump(i: Instruction, r: &[u64; 11], next: usize) -> usize {
     let wide = i.opcode & 7 == 5;
     let a = r[i.dst as usize];
-    let b = if i.opcode & 8 != 0 { r[i.src as usize] } else { i.imm as i64 as u64 };
-    let (a, b) = if wide { (a, b) } else { (u64::from(a as u32), u64::from(b as u32)) };
-    let (sa, sb) = if wide { (a as i64, b as i64) } else { (i64::from(a as i32), i64::from(b as i32)) };
+    let b = if i.opcode & 8 != 0 {
+        r[i.src as usize]
+    } else {
+        i.imm as i64 as u64
+    };
+    let (a, b) = if wide {
+        (a, b)
+    } else {
+        (u64::from(a as u32), u64::from(b as u32))
+    };
+    let (sa, sb) = if wide {
+        (a as i64, b as i64)
+    } else {
+        (i64::from(a as i32), i64::from(b as i32))
+    };
     let taken = match i.opcode & 0xf0 {
         0x00 => true,
         0x10 => a == b,
@@ -174,6 +224,14 @@ fn jump(i: Instruction, r: &[u64; 11], next: usize) -> usize {
         0xc0 => sa < sb,
         _ => sa <= sb,
     };
-    let distance = if i.opcode == 0x06 { i64::from(i.imm) } else { i64::from(i.offset) };
-    if taken { (next as i64 + distance) as usize } else { next }
+    let distance = if i.opcode == 0x06 {
+        i64::from(i.imm)
+    } else {
+        i64::from(i.offset)
+    };
+    if taken {
+        (next as i64 + distance) as usize
+    } else {
+        next
+    }
 }

@@ -1,5 +1,11 @@
 //! A small server for scripts: a table of helpers over plain values.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(
+    clippy::unnecessary_wraps,
+    clippy::type_complexity,
+    clippy::too_many_lines,
+    reason = "tables of helpers and of instructions"
+)]
 
 pub(crate) mod host;
 pub(crate) mod interpreter;
@@ -26,8 +32,15 @@ pub(crate) fn module(name: &str) -> Arc<Module<Host>> {
 }
 
 /// A run of a function by its C name.
-pub(crate) fn begin(runtime: &Runtime, module: &Arc<Module<Host>>, name: &str, input: &[u64]) -> Run<Host> {
-    let entry = module.entries().find(|(_, entry)| entry.name == name || entry.section.ends_with(&format!(".{name}")));
+pub(crate) fn begin(
+    runtime: &Runtime,
+    module: &Arc<Module<Host>>,
+    name: &str,
+    input: &[u64],
+) -> Run<Host> {
+    let entry = module
+        .entries()
+        .find(|(_, entry)| entry.name == name || entry.section.ends_with(&format!(".{name}")));
     let (entry, _) = entry.unwrap_or_else(|| panic!("no entry {name}"));
     let input: Vec<u8> = input.iter().flat_map(|each| each.to_le_bytes()).collect();
     Run::new(runtime, module, entry, &input, Phases::REQUEST).unwrap()
@@ -44,6 +57,14 @@ pub(crate) fn finish(run: &mut Run<Host>, host: &mut Host) -> Outcome {
 }
 
 /// Begin and finish.
-pub(crate) fn call(runtime: &Runtime, module: &Arc<Module<Host>>, name: &str, input: &[u64]) -> Outcome {
-    finish(&mut begin(runtime, module, name, input), &mut Host::default())
+pub(crate) fn call(
+    runtime: &Runtime,
+    module: &Arc<Module<Host>>,
+    name: &str,
+    input: &[u64],
+) -> Outcome {
+    finish(
+        &mut begin(runtime, module, name, input),
+        &mut Host::default(),
+    )
 }

@@ -30,7 +30,17 @@ impl Random {
     /// Numbers at which arithmetic goes wrong, and others.
     pub(crate) fn number(&mut self) -> u64 {
         match self.below(4) {
-            0 => self.pick(&[0, 1, 2, u64::MAX, 1 << 63, i64::MAX as u64, 1 << 31, u64::from(u32::MAX), 0xffff_ffff_8000_0000]),
+            0 => self.pick(&[
+                0,
+                1,
+                2,
+                u64::MAX,
+                1 << 63,
+                i64::MAX as u64,
+                1 << 31,
+                u64::from(u32::MAX),
+                0xffff_ffff_8000_0000,
+            ]),
             1 => pointer(self.below(512 << 10) as usize),
             2 => self.below(256),
             _ => self.next(),
@@ -41,7 +51,9 @@ impl Random {
 /// Functions that call only later ones, over an image of random bytes. Loops are common and may not end.
 pub(crate) fn program(random: &mut Random) -> Program {
     let count = 1 + random.below(3) as usize;
-    let image: Vec<u8> = (0..random.below(3000)).map(|_| random.next() as u8).collect();
+    let image: Vec<u8> = (0..random.below(3000))
+        .map(|_| random.next() as u8)
+        .collect();
     let image_bytes = image.len() + random.below(64) as usize;
     let functions = (0..count).map(|index| Function {
         name: format!("f{index}"),
@@ -51,7 +63,11 @@ pub(crate) fn program(random: &mut Random) -> Program {
     });
     let mut program = Program {
         functions: functions.collect(),
-        entries: vec![Entry { section: "zeroserve.request".to_owned(), name: "f0".to_owned(), function: 0 }],
+        entries: vec![Entry {
+            section: "zeroserve.request".to_owned(),
+            name: "f0".to_owned(),
+            function: 0,
+        }],
         image,
         image_bytes,
         helpers: vec!["test_mix".to_owned()],
@@ -71,14 +87,25 @@ fn code(random: &mut Random, index: usize, count: usize) -> Vec<Instruction> {
     while code.len() < length {
         one(random, &mut code, index, count);
     }
-    code.push(Instruction { opcode: 0x95, ..Instruction::default() });
+    code.push(Instruction {
+        opcode: 0x95,
+        ..Instruction::default()
+    });
     aim(random, &mut code);
     code
 }
 
 fn wide(code: &mut Vec<Instruction>, dst: u8, value: u64) {
-    code.push(Instruction { opcode: 0x18, dst, imm: value as i32, ..Instruction::default() });
-    code.push(Instruction { imm: (value >> 32) as i32, ..Instruction::default() });
+    code.push(Instruction {
+        opcode: 0x18,
+        dst,
+        imm: value as i32,
+        ..Instruction::default()
+    });
+    code.push(Instruction {
+        imm: (value >> 32) as i32,
+        ..Instruction::default()
+    });
 }
 
 fn one(random: &mut Random, code: &mut Vec<Instruction>, index: usize, count: usize) {
@@ -88,47 +115,120 @@ fn one(random: &mut Random, code: &mut Vec<Instruction>, index: usize, count: us
     let register = random.below(2) as u8 * 8;
     let offset = random.number() as i16;
     let base = if random.below(2) == 0 { 10 } else { dst };
-    let near = if base == 10 { -8 - random.below(200) as i16 } else { offset };
-    let plain = Instruction { dst, ..Instruction::default() };
-    let operand = if register != 0 { Instruction { src, ..plain } } else { Instruction { imm, ..plain } };
+    let near = if base == 10 {
+        -8 - random.below(200) as i16
+    } else {
+        offset
+    };
+    let plain = Instruction {
+        dst,
+        ..Instruction::default()
+    };
+    let operand = if register != 0 {
+        Instruction { src, ..plain }
+    } else {
+        Instruction { imm, ..plain }
+    };
     code.push(match random.below(16) {
         0..=4 => {
-            let opcode = random.pick(&[0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x90, 0xa0, 0xb0, 0xc0u8]);
+            let opcode = random.pick(&[
+                0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x90, 0xa0, 0xb0, 0xc0u8,
+            ]);
             let signed = matches!(opcode, 0x30 | 0x90) && random.below(2) == 0;
-            Instruction { opcode: opcode | register | random.pick(&[4, 7]), offset: i16::from(signed), ..operand }
+            Instruction {
+                opcode: opcode | register | random.pick(&[4, 7]),
+                offset: i16::from(signed),
+                ..operand
+            }
         }
         5 => match random.below(4) {
-            0 => Instruction { opcode: random.pick(&[0x84, 0x87]), ..plain },
-            1 => Instruction { opcode: random.pick(&[0xd4, 0xdc, 0xd7]), imm: random.pick(&[16, 32, 64]), ..plain },
-            2 => Instruction { opcode: 0xbf, src, offset: random.pick(&[8, 16, 32]), ..plain },
-            _ => Instruction { opcode: 0xbc, src, offset: random.pick(&[8, 16]), ..plain },
+            0 => Instruction {
+                opcode: random.pick(&[0x84, 0x87]),
+                ..plain
+            },
+            1 => Instruction {
+                opcode: random.pick(&[0xd4, 0xdc, 0xd7]),
+                imm: random.pick(&[16, 32, 64]),
+                ..plain
+            },
+            2 => Instruction {
+                opcode: 0xbf,
+                src,
+                offset: random.pick(&[8, 16, 32]),
+                ..plain
+            },
+            _ => Instruction {
+                opcode: 0xbc,
+                src,
+                offset: random.pick(&[8, 16]),
+                ..plain
+            },
         },
         6 | 7 => {
             let opcode = random.pick(&[0x61, 0x69, 0x71, 0x79, 0x81, 0x89, 0x91u8]);
-            Instruction { opcode, src: base, offset: near, ..plain }
+            Instruction {
+                opcode,
+                src: base,
+                offset: near,
+                ..plain
+            }
         }
         8 | 9 => {
             let opcode = random.pick(&[0x63, 0x6b, 0x73, 0x7bu8]);
-            Instruction { opcode, dst: base, src, offset: near, imm: 0 }
+            Instruction {
+                opcode,
+                dst: base,
+                src,
+                offset: near,
+                imm: 0,
+            }
         }
         10 => {
             let opcode = random.pick(&[0x62, 0x6a, 0x72, 0x7au8]);
-            Instruction { opcode, dst: base, src: 0, offset: near, imm }
+            Instruction {
+                opcode,
+                dst: base,
+                src: 0,
+                offset: near,
+                imm,
+            }
         }
         11 => {
             let imm = random.pick(&[0, 1, 0x40, 0x41, 0x50, 0x51, 0xa0, 0xa1, 0xe1, 0xf1]);
-            Instruction { opcode: random.pick(&[0xc3, 0xdb]), dst: base, src: src % 10, offset: near, imm }
+            Instruction {
+                opcode: random.pick(&[0xc3, 0xdb]),
+                dst: base,
+                src: src % 10,
+                offset: near,
+                imm,
+            }
         }
         12 => return wide(code, dst, random.number()),
         13 if index + 1 < count => {
             let target = index + 1 + random.below((count - index - 1) as u64) as usize;
-            Instruction { opcode: 0x85, src: 1, imm: target as i32, ..Instruction::default() }
+            Instruction {
+                opcode: 0x85,
+                src: 1,
+                imm: target as i32,
+                ..Instruction::default()
+            }
         }
-        13 => Instruction { opcode: 0x85, ..Instruction::default() },
-        14 if random.below(4) == 0 => Instruction { opcode: random.pick(&[0x05, 0x06]), ..Instruction::default() },
+        13 => Instruction {
+            opcode: 0x85,
+            ..Instruction::default()
+        },
+        14 if random.below(4) == 0 => Instruction {
+            opcode: random.pick(&[0x05, 0x06]),
+            ..Instruction::default()
+        },
         _ => {
-            let operation = random.pick(&[0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0xa0, 0xb0, 0xc0, 0xd0u8]);
-            Instruction { opcode: operation | register | random.pick(&[5, 6]), ..operand }
+            let operation = random.pick(&[
+                0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0xa0, 0xb0, 0xc0, 0xd0u8,
+            ]);
+            Instruction {
+                opcode: operation | register | random.pick(&[5, 6]),
+                ..operand
+            }
         }
     });
 }
