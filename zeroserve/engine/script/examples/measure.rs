@@ -3,7 +3,6 @@
 use zs_script::{Module, Phases, Resume, Run, Runtime};
 
 #[path = "../tests/support/mod.rs"]
-#[allow(unreachable_pub, reason = "shared with the tests")]
 mod support;
 
 use support::host::{Host, table};

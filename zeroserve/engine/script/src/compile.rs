@@ -22,6 +22,7 @@ pub const CODE_BYTES_MAX: usize = 4 << 20;
 const ALIGN: usize = 32;
 
 /// Native code, not yet in executable memory.
+#[derive(Debug)]
 pub struct Compiled {
     pub bytes: Vec<u8>,
     /// Where each function begins.

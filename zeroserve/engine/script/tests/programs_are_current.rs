@@ -9,7 +9,7 @@ use std::process::Command;
 #[test]
 fn objects_are_rebuilt_byte_for_byte() {
     let Some(python) = std::env::var_os("ZS_PYTHON") else {
-        println!("ZS_PYTHON is not set: the objects were not rebuilt");
+        eprintln!("ZS_PYTHON is not set: the objects were not rebuilt");
         return;
     };
     let into = std::env::temp_dir().join(format!("zs-script-programs-{}", std::process::id()));

@@ -1,6 +1,7 @@
 //! A small server for scripts: a table of helpers over plain values.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(dead_code, reason = "each test file uses its part")]
 #![allow(
+    unreachable_pub,
     clippy::unnecessary_wraps,
     clippy::type_complexity,
     clippy::too_many_lines,
