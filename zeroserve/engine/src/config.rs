@@ -35,8 +35,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
 }
 
-/// What a connection may take. Each default is what a careful operator would set; zero means that
-/// there is no such limit.
+/// What a connection may take. Each default is what a careful operator would set. Times are at least a
+/// second; a count of zero means that there is no such limit.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {

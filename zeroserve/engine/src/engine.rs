@@ -1,6 +1,7 @@
 //! The engine: N loops on N threads, told the same things at the same time. In: settings and
 //! generations. Out: statistics. Its methods may be called from any thread.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -25,7 +26,9 @@ const CHUNK_BYTES_MAX: usize = 128 << 10;
 
 pub(crate) struct Engine {
     loops: Vec<Loop>,
-    state: Mutex<State>,
+    /// Makes reloads follow one another; held while one hashes, so nothing else may wait for it.
+    reloading: Mutex<()>,
+    generation: AtomicU64,
     running: Arc<Running>,
     naming: Naming,
 }
@@ -33,11 +36,6 @@ pub(crate) struct Engine {
 struct Loop {
     commands: UnboundedSender<Command>,
     counters: Arc<Counters>,
-}
-
-/// What changes over the engine's life; its lock also makes reloads follow one another.
-struct State {
-    generation: u64,
 }
 
 /// How many loops run.
@@ -67,10 +65,10 @@ impl Engine {
             changed: Condvar::new(),
         });
         let naming = rules.naming.clone();
-        let state = Mutex::new(State { generation: id });
         let mut engine = Self {
             loops: Vec::new(),
-            state,
+            reloading: Mutex::new(()),
+            generation: AtomicU64::new(id),
             running,
             naming,
         };
@@ -149,7 +147,7 @@ impl Engine {
     /// # Errors
     /// `Refused`, naming the bad file; the old generation goes on serving then.
     pub(crate) fn reload(&self, spec: &GenerationSpec) -> Result<Summary, EngineError> {
-        let mut state = lock(&self.state);
+        let _one_at_a_time = lock(&self.reloading);
         let (generation, summary) = Generation::build(spec, &self.naming)?;
         let id = generation.id;
         let generation = Arc::new(generation);
@@ -166,7 +164,7 @@ impl Engine {
                 break;
             }
         }
-        state.generation = id;
+        self.generation.store(id, Ordering::Relaxed);
         Ok(summary)
     }
 
@@ -182,7 +180,7 @@ impl Engine {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut sum = Snapshot::new(lock(&self.state).generation, self.loops.len());
+        let mut sum = Snapshot::new(self.generation.load(Ordering::Relaxed), self.loops.len());
         for event_loop in &self.loops {
             sum.add(&event_loop.counters);
         }

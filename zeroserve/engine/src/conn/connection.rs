@@ -52,7 +52,7 @@ impl Waiting {
 
 /// How a connection ends.
 pub(super) enum End {
-    /// All is said: goodbye and close.
+    /// The peer is done or idle: goodbye and close.
     Goodbye,
     /// The peer may still be sending: let it read the answer before the socket goes.
     Linger,
@@ -109,7 +109,7 @@ pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, sche
         .lifetimes
         .register(worker.rules.limits.handshake_seconds);
     worker.counters.connections.add(1);
-    worker.counters.connections_open.add(1);
+    let _open = Open::new(&worker);
     if let Some((session, waiting)) = open_session(&worker, scheme) {
         let mut connection = Connection {
             worker: Rc::clone(&worker),
@@ -132,8 +132,23 @@ pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, sche
         drop(place);
         link.close().await;
     }
-    worker.counters.connections_open.subtract(1);
-    worker.connection_closed();
+}
+
+/// Counts a connection for as long as it is open, also when its task panics.
+struct Open(Rc<Worker>);
+
+impl Open {
+    fn new(worker: &Rc<Worker>) -> Self {
+        worker.counters.connections_open.add(1);
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.counters.connections_open.subtract(1);
+        self.0.connection_closed();
+    }
 }
 
 fn open_session<C>(worker: &Worker, scheme: Scheme) -> Option<(Session<C>, Waiting)>
@@ -226,24 +241,26 @@ impl<L: Link> Connection<L> {
         };
         let idle = waiting == Waiting::Idle;
         if idle {
-            if self.worker.draining() {
+            if self.worker.draining() && self.requests > 0 {
                 return Err(End::Goodbye);
             }
             // An idle connection owns no buffer.
             self.worker.buffers.give(std::mem::take(&mut self.input));
         }
         let lifetime = &self.place.lifetime;
-        if waiting != self.waiting || waiting == Waiting::Handshake {
-            if self.waiting != waiting {
-                lifetime.extend(waiting.seconds(&self.worker.rules.limits));
-            }
+        if self.waiting != waiting {
+            lifetime.extend(waiting.seconds(&self.worker.rules.limits));
             self.waiting = waiting;
         }
         lifetime.set_idle(idle);
         let received = lifetime.guard(self.link.recv()).await;
         lifetime.set_idle(false);
         match received {
-            Ok(chunk) => Ok(chunk?),
+            Ok(chunk) => {
+                // A drain or a sweep may have come in the turn that brought these bytes.
+                lifetime.clear_ended();
+                Ok(chunk?)
+            }
             Err(Ended::DeadlinePassed) if waiting == Waiting::Head => {
                 self.place.lifetime.revive(LINGER_SECONDS);
                 let exchange = request::refuse(&self.worker, PeerError::HeadTimeout);
@@ -290,6 +307,7 @@ impl<L: Link> Connection<L> {
                 Ok(Some((head, length))) => {
                     let generation = self.worker.generation();
                     self.requests += 1;
+                    self.place.lifetime.set_used();
                     let share = self.worker.rules.limits.requests_per_connection;
                     let last = share != 0 && self.requests >= share;
                     let exchange =
@@ -350,15 +368,12 @@ impl<L: Link> Connection<L> {
             return Ok(());
         }
         self.flush().await?;
-        Err(if self.unwanted_body.is_some() {
-            End::Linger
-        } else {
-            End::Goodbye
-        })
+        // The peer may have sent more already: closing over unread bytes would reset the answer.
+        Err(End::Linger)
     }
 
     async fn finish(mut self, end: End) {
-        self.place.lifetime.extend(LINGER_SECONDS);
+        self.place.lifetime.revive(LINGER_SECONDS);
         match end {
             End::Abort => {}
             End::Goodbye | End::Linger => {
@@ -383,6 +398,7 @@ impl<L: Link> Connection<L> {
             ..
         } = self;
         drop(session);
+        link.abort().await;
         link.close().await;
         drop(place);
     }

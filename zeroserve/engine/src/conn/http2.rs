@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::{Either, FusedFuture as _, select};
 use zs_proto::h2::{self, Cause, ErrorCode, Event, StreamId};
 
 use super::answer::{load_body, send_all};
@@ -25,6 +26,8 @@ use crate::worker::Worker;
 
 /// Frames gather up to here before they are sealed and sent.
 const OUTPUT_HIGH_WATER: usize = 64 << 10;
+/// Opened bytes that wait while a send is under way; beyond it the peer has to wait.
+const INPUT_BYTES_MAX: usize = 64 << 10;
 /// One stream's share of a turn, so that streams of one urgency advance together.
 const TURN_BYTES: usize = 32 << 10;
 
@@ -38,6 +41,12 @@ struct Http2<'c, L: Link> {
     lifetime: &'c Lifetime,
     peer: &'c Peer,
     sending: Vec<Sending>,
+    waiting: Waiting,
+    /// Second in which the wait began, or something was last achieved.
+    since: u64,
+    /// A request was answered or a body advanced since the last wait.
+    achieved: bool,
+    draining_since: Option<u64>,
 }
 
 /// An answer whose body has not all been taken by the state machine.
@@ -83,6 +92,18 @@ enum Turn {
     Finished,
 }
 
+/// What a wait is for; its deadline moves only when this changes or something was achieved, never for
+/// frames that keep a connection alive and do nothing else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// For a request, with none under way.
+    Idle,
+    /// For the rest of a head.
+    Head,
+    /// For windows or bodies of streams that are open.
+    Streams,
+}
+
 impl<L: Link> Connection<L> {
     /// Serves the rest of the connection as HTTP/2; what has arrived is in the input.
     pub(super) async fn run_http2(&mut self) -> Result<Infallible, End> {
@@ -97,58 +118,79 @@ impl<L: Link> Connection<L> {
             ..
         } = self;
         let link = &*link;
-        let limits = &worker.rules.limits;
         let lifetime = &*place.lifetime;
-        let machine = h2::Connection::new(&h2::Settings::default());
         let mut http2 = Http2::<L> {
-            machine,
+            machine: h2::Connection::new(&h2::Settings::default()),
             worker,
             session,
             input,
             lifetime,
             peer,
             sending: Vec::new(),
+            waiting: Waiting::Idle,
+            since: monotonic_seconds(),
+            achieved: false,
+            draining_since: None,
         };
         let mut receiving = pin!(link.recv().fuse());
         let mut peer_closed = false;
-        lifetime.extend(limits.head_seconds);
         loop {
-            let progress = http2.handle_input(origin);
+            http2.handle_input(origin);
             let turn = http2.fill_output().await?;
             if let Some(output) = http2.sealed_output()? {
-                lifetime.extend(limits.send_seconds);
-                let output = lifetime.guard(send_all(link, output)).await??;
+                lifetime.extend(worker.rules.limits.send_seconds);
+                let mut sending = pin!(send_all(link, output));
+                // A receive is under way meanwhile. What it brings is opened at once, since its buffer
+                // belongs to the loop; a peer that floods is not listened to until the send is done.
+                let output = loop {
+                    match lifetime
+                        .guard(select(sending.as_mut(), receiving.as_mut()))
+                        .await?
+                    {
+                        Either::Left((sent, _)) => break sent?,
+                        Either::Right((chunk, _)) => {
+                            peer_closed |= http2.received(chunk?)?;
+                            if !peer_closed && http2.input.len() < INPUT_BYTES_MAX {
+                                receiving.set(link.recv().fuse());
+                            }
+                        }
+                    }
+                };
                 worker.buffers.give(output);
             }
-            if matches!(turn, Turn::Finished) || peer_closed {
-                return Err(End::Goodbye);
+            match turn {
+                Turn::Finished => return Err(End::Goodbye),
+                Turn::Waiting if peer_closed => return Err(End::Goodbye),
+                Turn::Busy => continue,
+                Turn::Waiting => {}
             }
-            let chunk = match turn {
-                Turn::Busy => match receiving.as_mut().now_or_never() {
-                    Some(chunk) => chunk?,
-                    None => continue,
-                },
-                Turn::Waiting | Turn::Finished => {
-                    http2.rest(progress);
-                    let received = lifetime.guard(receiving.as_mut()).await;
-                    lifetime.set_idle(false);
-                    match received {
-                        Ok(chunk) => chunk?,
-                        Err(ended) => return Err(http2.part(ended, link).await),
+            if receiving.is_terminated() {
+                receiving.set(link.recv().fuse());
+                if !http2.input.is_empty() {
+                    continue; // what came while we were sending has not been handled
+                }
+            }
+            http2.rest();
+            let received = lifetime.guard(receiving.as_mut()).await;
+            lifetime.set_idle(false);
+            match received {
+                Ok(chunk) => {
+                    lifetime.clear_ended();
+                    peer_closed = http2.received(chunk?)?;
+                    if !peer_closed {
+                        receiving.set(link.recv().fuse());
                     }
                 }
-            };
-            receiving.set(link.recv().fuse());
-            peer_closed = match chunk {
-                None => true,
-                Some(chunk) => http2.ingest(chunk)?,
-            };
+                Err(ended) => http2.interrupted(ended, link).await?,
+            }
         }
     }
 }
 
 impl<L: Link> Http2<'_, L> {
-    fn ingest(&mut self, chunk: L::Chunk) -> Result<bool, End> {
+    /// Opens what has arrived; true when it was the peer's last.
+    fn received(&mut self, chunk: Option<L::Chunk>) -> Result<bool, End> {
+        let Some(chunk) = chunk else { return Ok(true) };
         if self.input.capacity() == 0 {
             *self.input = self.worker.buffers.take(0);
         }
@@ -159,14 +201,11 @@ impl<L: Link> Http2<'_, L> {
         }
     }
 
-    /// Answers what has arrived; true when a request was among it.
-    fn handle_input(&mut self, origin: &request::Origin) -> bool {
+    /// Answers what has arrived.
+    fn handle_input(&mut self, origin: &request::Origin) {
         let now = monotonic_seconds();
+        self.announce_drain(now);
         let mut consumed = 0;
-        let mut progress = false;
-        if self.worker.draining() {
-            self.machine.drain();
-        }
         loop {
             let step = self.machine.handle_bytes(now, &self.input[consumed..]);
             consumed += step.consumed;
@@ -177,7 +216,8 @@ impl<L: Link> Http2<'_, L> {
                     head,
                     end_stream,
                 }) => {
-                    progress = true;
+                    self.achieved = true;
+                    self.lifetime.set_used();
                     let generation = self.worker.generation();
                     let mut exchange =
                         request::answer(self.worker, generation, &head, origin, false);
@@ -190,7 +230,7 @@ impl<L: Link> Http2<'_, L> {
                     (stream, exchange)
                 }
                 Some(Event::Refused { stream, error }) => {
-                    progress = true;
+                    self.achieved = true;
                     (stream, request::refuse(self.worker, error))
                 }
                 Some(Event::Gone { stream, cause }) => {
@@ -207,7 +247,22 @@ impl<L: Link> Http2<'_, L> {
             self.begin(stream, exchange);
         }
         self.input.drain(..consumed);
-        progress
+    }
+
+    /// Tells the peer that we go away: in two steps, so that requests that are on their way are still
+    /// answered (RFC 9113 section 6.8). The second does not wait for the peer.
+    fn announce_drain(&mut self, now: u64) {
+        if !self.worker.draining() {
+            return;
+        }
+        match self.draining_since {
+            None => {
+                self.draining_since = Some(now);
+                self.machine.drain();
+            }
+            Some(since) if now > since => self.machine.finish_drain(),
+            Some(_) => {}
+        }
     }
 
     /// Sends the head and, if it can be had at once, the body.
@@ -321,6 +376,7 @@ impl<L: Link> Http2<'_, L> {
             ..
         } = self;
         let answer = &mut sending[place];
+        self.achieved = true;
         let stream = answer.stream;
         let last = answer.pieces.len() == 1;
         let done = match answer.pieces.front_mut() {
@@ -391,34 +447,68 @@ impl<L: Link> Http2<'_, L> {
     }
 
     /// Before a wait: sets its deadline, and frees what an idle connection doesn't need.
-    fn rest(&mut self, progress: bool) {
+    fn rest(&mut self) {
+        let now = monotonic_seconds();
+        let open = self.machine.open_streams();
+        let waiting = if self.machine.is_gathering() || (open == 0 && !self.input.is_empty()) {
+            Waiting::Head
+        } else if open > 0 {
+            Waiting::Streams
+        } else {
+            Waiting::Idle
+        };
+        if waiting != self.waiting || std::mem::take(&mut self.achieved) {
+            self.since = now;
+            self.waiting = waiting;
+        }
         let limits = &self.worker.rules.limits;
-        let idle = self.machine.open_streams() == 0 && self.input.is_empty();
-        if idle {
-            self.lifetime.extend(limits.idle_seconds);
+        let seconds = match waiting {
+            Waiting::Idle => limits.idle_seconds,
+            Waiting::Head => limits.head_seconds,
+            Waiting::Streams => limits.send_seconds,
+        };
+        let deadline = self.since + seconds;
+        // In a drain every wait is short: the second announcement must not wait for the peer.
+        let drains = self.draining_since.is_some() && !self.machine.is_finished();
+        self.lifetime.set_deadline(if drains {
+            deadline.min(now + 1)
+        } else {
+            deadline
+        });
+        if waiting == Waiting::Idle {
             self.machine.rest();
             self.worker
                 .buffers
                 .give(std::mem::take(self.machine.output()));
             self.worker.buffers.give(std::mem::take(self.input));
-        } else if progress {
-            self.lifetime.extend(limits.send_seconds);
         }
-        self.lifetime.set_idle(idle);
+        // A drain wakes every connection that waits: it has something to say.
+        self.lifetime.set_idle(true);
     }
 
-    /// Says goodbye to a peer that has been silent for too long, or because we go away.
-    async fn part(&mut self, ended: Ended, link: &L) -> End {
+    /// A wait was cut short: by a drain, which is announced and goes on; by a deadline, which ends it.
+    async fn interrupted(&mut self, ended: Ended, link: &L) -> Result<(), End> {
+        let now = monotonic_seconds();
+        let limits = &self.worker.rules.limits;
+        let seconds = match self.waiting {
+            Waiting::Idle => limits.idle_seconds,
+            Waiting::Head => limits.head_seconds,
+            Waiting::Streams => limits.send_seconds,
+        };
+        if self.worker.draining() && (ended == Ended::Draining || now < self.since + seconds) {
+            self.lifetime.revive(limits.send_seconds);
+            if self.draining_since.is_some() {
+                self.machine.finish_drain();
+            }
+            return Ok(());
+        }
         self.machine.drain();
         self.machine.finish_drain();
         self.lifetime.revive(1);
         if let Ok(Some(output)) = self.sealed_output() {
             let _ = self.lifetime.guard(send_all(link, output)).await;
         }
-        match ended {
-            Ended::Draining => End::Goodbye,
-            Ended::DeadlinePassed => End::Abort,
-        }
+        Err(End::Abort)
     }
 
     fn forget(&mut self, stream: StreamId, _cause: Cause) {

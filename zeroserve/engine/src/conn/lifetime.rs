@@ -9,6 +9,9 @@ use std::task::{Poll, Waker};
 
 use crate::clock::monotonic_seconds;
 
+/// For a connection's first request to come while the server drains.
+const FRESH_SECONDS: u64 = 2;
+
 /// Why a wait was cut short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -21,6 +24,8 @@ pub(crate) struct Lifetime {
     deadline: Cell<u64>,
     /// Between requests, with nothing received of the next: may be closed without losing anything.
     idle: Cell<bool>,
+    /// No request has come yet: its first may be under way.
+    fresh: Cell<bool>,
     ended: Cell<Option<Ended>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -29,6 +34,21 @@ impl Lifetime {
     /// Gives the connection `seconds` from now for what it does next.
     pub(crate) fn extend(&self, seconds: u64) {
         self.deadline.set(monotonic_seconds() + seconds);
+    }
+
+    /// What ended a wait came too late: its work was done first.
+    pub(crate) fn clear_ended(&self) {
+        self.ended.set(None);
+    }
+
+    /// Sets the deadline to a second of the monotonic clock.
+    pub(crate) fn set_deadline(&self, second: u64) {
+        self.deadline.set(second);
+    }
+
+    /// The first request has come.
+    pub(crate) fn set_used(&self) {
+        self.fresh.set(false);
     }
 
     /// Lets a connection whose deadline has passed say so to its peer.
@@ -94,6 +114,7 @@ impl Lifetimes {
         let lifetime = Rc::new(Lifetime {
             deadline: Cell::new(monotonic_seconds() + seconds),
             idle: Cell::new(false),
+            fresh: Cell::new(true),
             ended: Cell::new(None),
             waker: RefCell::new(None),
         });
@@ -131,10 +152,14 @@ impl Lifetimes {
         count
     }
 
-    /// Ends the idle connections; the others end after their answer.
+    /// Ends the idle connections; the others end after their answer. One that has not asked for anything
+    /// yet gets a moment to: its client would take a close for a failure.
     pub(crate) fn end_idle(&self) {
         for lifetime in self.snapshot() {
-            if lifetime.idle.get() {
+            if lifetime.fresh.get() {
+                let soon = monotonic_seconds() + FRESH_SECONDS;
+                lifetime.deadline.set(lifetime.deadline.get().min(soon));
+            } else if lifetime.idle.get() {
                 lifetime.end(Ended::Draining);
             }
         }
@@ -177,9 +202,15 @@ mod tests {
         let all = Rc::new(Lifetimes::default());
         let (idle, busy) = (all.register(60), all.register(60));
         idle.lifetime.set_idle(true);
+        idle.lifetime.set_used();
+        busy.lifetime.set_used();
+        let fresh = all.register(60);
+        fresh.lifetime.set_idle(true);
         all.end_idle();
         assert_eq!(idle.lifetime.ended.get(), Some(Ended::Draining));
         assert_eq!(busy.lifetime.ended.get(), None);
+        assert_eq!(fresh.lifetime.ended.get(), None);
+        assert!(fresh.lifetime.deadline.get() <= monotonic_seconds() + FRESH_SECONDS);
     }
 
     #[test]

@@ -2,10 +2,16 @@
 
 use std::io;
 use std::ops::Deref;
+use std::time::Duration;
 
 use compio::driver::BufferRef;
 
-use crate::ring::StreamSocket;
+use crate::ring::{self, StreamSocket};
+
+/// Turns of the loop that a receive without a buffer is tried again at once; then it pauses, so that
+/// want of buffers never burns CPU.
+const TURNS_BEFORE_PAUSE: u32 = 2;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A byte stream with owned buffers. Implemented by the ring's sockets and, in tests, by memory.
 pub(crate) trait Link: 'static {
@@ -20,6 +26,10 @@ pub(crate) trait Link: 'static {
     /// Tells the peer that nothing more will come.
     async fn shutdown(&self);
 
+    /// Ends both directions, and with them every operation that is still under way: a cancellation may
+    /// get lost in a full queue, and closing waits for the operations.
+    async fn abort(&self);
+
     async fn close(self);
 }
 
@@ -27,12 +37,18 @@ impl Link for StreamSocket {
     type Chunk = BufferRef;
 
     async fn recv(&self) -> io::Result<Option<BufferRef>> {
+        let mut turns = 0;
         loop {
             match Self::recv(self).await {
                 // The loop's receive buffers are all in use: those that hold them give them back
-                // before they wait, so one turn later there are some again.
+                // before they wait, so a turn or two later there are some again.
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-                    yield_once().await;
+                    turns += 1;
+                    if turns <= TURNS_BEFORE_PAUSE {
+                        yield_once().await;
+                    } else {
+                        ring::sleep(PAUSE).await;
+                    }
                 }
                 other => return other,
             }
@@ -47,6 +63,10 @@ impl Link for StreamSocket {
 
     async fn shutdown(&self) {
         Self::shutdown(self).await;
+    }
+
+    async fn abort(&self) {
+        Self::abort(self).await;
     }
 
     async fn close(self) {

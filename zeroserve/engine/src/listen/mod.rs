@@ -81,9 +81,13 @@ async fn turn_away(worker: &Worker, stream: StreamSocket, scheme: Scheme, leavin
         leaving.set(leaving.get() + 1);
         let place = worker.lifetimes.register(TURNED_AWAY_SECONDS);
         place.lifetime.set_idle(true); // a drain need not wait for it
+        place.lifetime.set_used();
         let _ = place.lifetime.guard(tell_busy(&stream)).await;
         leaving.set(leaving.get() - 1);
+        drop(place);
+        worker.connection_closed();
     }
+    stream.abort().await;
     stream.close().await;
 }
 

@@ -77,6 +77,9 @@ fn check_host(rules: &Rules, head: &RequestHead<'_>, origin: &Origin) -> Result<
     if rules.hostnames.is_none() && origin.sni.is_none() {
         return Ok(());
     }
+    if head.host.is_none() && rules.hostnames.is_none() {
+        return Ok(()); // HTTP/1.0 has no host to differ
+    }
     let name = host_name(head.host.unwrap_or_default());
     let listed = rules.hostnames.as_ref().is_none_or(|names| {
         names
@@ -136,9 +139,6 @@ impl Answer<'_> {
             location.extend_from_slice(format!(":{port}").as_bytes());
         }
         path.write_url(&mut location);
-        if path.trailing_slash && !path.path.is_empty() {
-            location.push(b'/');
-        }
         self.push_query(&mut location);
         self.redirect(PERMANENT_REDIRECT, &location)
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::error::EngineError;
 
 /// Entries of the submission queue. A batch larger than this costs one more system call.
-const SUBMISSION_ENTRIES: u32 = 256;
+const SUBMISSION_ENTRIES: u32 = 1024;
 /// Completions that may wait at once; the kernel keeps an overflow list beyond.
 const COMPLETION_ENTRIES: u32 = 4096;
 /// Receive buffers of one loop. They belong to the kernel until bytes arrive, so an idle connection

@@ -94,6 +94,12 @@ impl StreamSocket {
         let _ = compio::runtime::submit(op).await;
     }
 
+    /// Ends both directions: whatever is under way on the socket completes.
+    pub(crate) async fn abort(&self) {
+        let op = ShutdownSocket::new(self.fd.clone(), std::net::Shutdown::Both);
+        let _ = compio::runtime::submit(op).await;
+    }
+
     /// Closes on the ring, once operations that still hold the descriptor have ended.
     pub(crate) async fn close(self) {
         if let Some(socket) = self.fd.take().await {

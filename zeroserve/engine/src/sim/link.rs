@@ -46,6 +46,8 @@ impl Link for MemoryLink {
 
     async fn shutdown(&self) {}
 
+    async fn abort(&self) {}
+
     async fn close(self) {
         self.closed.set(true);
     }

@@ -16,13 +16,27 @@ impl Hosts {
         if named.is_empty() {
             return Err("it names no host".to_owned());
         }
-        let mut hosts = HashMap::with_capacity(named.len());
+        let mut hosts: HashMap<Box<str>, Box<str>> = HashMap::with_capacity(named.len());
         for (name, root) in named {
             let clean = root.trim_matches('/');
             if clean.is_empty() || clean.split('/').any(|part| matches!(part, "" | "." | "..")) {
                 return Err(format!("`{name}`: `{root}` is not a folder of the tarball"));
             }
+            if clean.split('/').any(|part| part == ".zeroserve") {
+                return Err(format!("`{name}`: `{root}` is inside `.zeroserve`"));
+            }
             hosts.insert(name.to_ascii_lowercase().into_boxed_str(), clean.into());
+        }
+        // A root inside another would be served by both, and its private folder by the outer one.
+        for inner in hosts.values() {
+            let above = |outer: &&Box<str>| {
+                inner
+                    .strip_prefix(&***outer)
+                    .is_some_and(|rest| rest.starts_with('/'))
+            };
+            if let Some(outer) = hosts.values().find(above) {
+                return Err(format!("`{inner}` is inside `{outer}`, another root"));
+            }
         }
         Ok(Self(hosts))
     }
@@ -74,6 +88,7 @@ mod tests {
             r#"{"a":"/"}"#,
             r#"{"a":"x//y"}"#,
             "{}",
+            r#"{"a":"x","b":"x/y"}"#,
             "[]",
         ] {
             assert!(Hosts::parse(text.as_bytes()).is_err(), "{text}");

@@ -27,6 +27,9 @@ const BLOCK_BYTES: usize = 512;
 /// Hosts and rules are read whole.
 const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 const SCRIPTS: &str = "/.zeroserve/scripts/";
+/// Of the member index: what comes before its records, and a record.
+const INDEX_HEADER_BYTES: usize = 64;
+const INDEX_RECORD_BYTES: u64 = 72;
 /// One step of hashing.
 const HASH_STEP_BYTES: usize = 256 << 10;
 /// How often a long hash says how far it is.
@@ -159,8 +162,7 @@ impl Source<'_> {
 
     /// The index that the packer wrote, if the headers agree with every record.
     fn adopt(&self, first: &Entry, members: Entries<'_>) -> Result<(Index, String), EngineError> {
-        let mut bytes = vec![0; usize::try_from(first.size).map_err(|e| refused(self.path, &e))?];
-        self.read_exact(&mut bytes, first)?;
+        let bytes = self.index_bytes(first)?;
         let records = MemberIndex::parse(&bytes)
             .map_err(|e| refused(self.path, &format!("`{INDEX_PATH}`: {e}")))?;
         let mut builder = Builder::with_capacity(records.len());
@@ -190,6 +192,33 @@ impl Source<'_> {
             return Err(disagrees(self.path, record.path));
         }
         Ok((builder.finish(), digest_text(records.site_digest())))
+    }
+
+    /// The index member, if its size is the one that its own header tells: a sparse file could claim
+    /// more than there is memory.
+    fn index_bytes(&self, first: &Entry) -> Result<Vec<u8>, EngineError> {
+        let refuse = |what: &str| refused(self.path, &format!("`{INDEX_PATH}`: {what}"));
+        let mut header = [0; INDEX_HEADER_BYTES];
+        if first.size < header.len() as u64 {
+            return Err(refuse("is too short"));
+        }
+        self.read_exact(&mut header, first)?;
+        let number = |at: usize| {
+            let bytes = header[at..at + 4].try_into().unwrap_or_default();
+            u64::from(u32::from_le_bytes(bytes))
+        };
+        let told = header.len() as u64 + number(8) * INDEX_RECORD_BYTES + number(12);
+        if told != first.size {
+            return Err(refuse("its size is not the one that it tells"));
+        }
+        let size = usize::try_from(first.size).map_err(|e| refused(self.path, &e))?;
+        let mut bytes = Vec::new();
+        bytes
+            .try_reserve_exact(size)
+            .map_err(|e| refused(self.path, &e))?;
+        bytes.resize(size, 0);
+        self.read_exact(&mut bytes, first)?;
+        Ok(bytes)
     }
 
     /// A foreign tarball: every member is read once for its tag.

@@ -24,6 +24,8 @@ const RESERVED: &[&str] = &[
     "accept-ranges",
     "content-range",
     "content-encoding",
+    "content-type",
+    "location",
     "last-modified",
     "keep-alive",
     "upgrade",
@@ -187,6 +189,7 @@ impl Rules {
 impl Redirect {
     fn apply(&self, path: &str, query: Option<&[u8]>) -> Option<Redirected> {
         let mut captures = self.from.captures(path)?;
+        let decoded = captures.len(); // those of the path; those of the query are as they came
         let query_text = std::str::from_utf8(query.unwrap_or_default()).unwrap_or_default();
         for (name, wanted) in &self.query {
             let value = query_text
@@ -200,7 +203,10 @@ impl Redirect {
             }
         }
         let rewrite = matches!(self.status, 200 | 404);
-        let mut location = substitute(&self.to, &captures, !rewrite);
+        let mut location = substitute(&self.to, &captures, decoded);
+        while location.starts_with(b"//") && !self.to.starts_with("//") {
+            location.remove(0); // an empty capture must not make it the name of another host
+        }
         if !rewrite && !query_text.is_empty() && !self.to.contains('?') && self.query.is_empty() {
             location.push(b'?');
             location.extend_from_slice(query_text.as_bytes());
@@ -212,8 +218,9 @@ impl Redirect {
     }
 }
 
-/// Puts captured values into `to`, percent-encoded for a `Location`.
-fn substitute(to: &str, captures: &Captures<'_>, encode: bool) -> Vec<u8> {
+/// Puts captured values into `to`. The first `decoded` of them are plain text, so all that a URL gives
+/// a meaning to is percent-encoded; the others are parts of a URL.
+fn substitute(to: &str, captures: &Captures<'_>, decoded: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(to.len() + 32);
     let mut rest = to;
     while let Some(at) = rest.find(':') {
@@ -223,8 +230,8 @@ fn substitute(to: &str, captures: &Captures<'_>, encode: bool) -> Vec<u8> {
             .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
             .unwrap_or(from_colon.len() - 1);
         let name = &from_colon[1..=name_length];
-        match captures.iter().find(|(known, _)| *known == name) {
-            Some((_, value)) => push_value(&mut out, value, encode),
+        match captures.iter().position(|(known, _)| *known == name) {
+            Some(place) => push_value(&mut out, captures[place].1, place < decoded),
             None => out.extend_from_slice(&from_colon.as_bytes()[..=name_length]),
         }
         rest = &from_colon[name_length + 1..];
@@ -233,11 +240,12 @@ fn substitute(to: &str, captures: &Captures<'_>, encode: bool) -> Vec<u8> {
     out
 }
 
-fn push_value(out: &mut Vec<u8>, value: &str, encode: bool) {
+fn push_value(out: &mut Vec<u8>, value: &str, decoded: bool) {
     // A captured value must not turn `/:splat` into `//evil.example`, which names another host.
     let value = value.trim_start_matches('/');
     for &byte in value.as_bytes() {
-        if !encode || byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@%".contains(&byte) {
+        let plain = byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte);
+        if plain || (byte == b'%' && !decoded) {
             out.push(byte);
         } else {
             out.push(b'%');
@@ -336,6 +344,11 @@ mod tests {
         assert_eq!(found.location, b"/evil.example");
         let found = rules.for_missing("r/a\r\nb", None).unwrap();
         assert_eq!(found.location, b"/a%0D%0Ab");
+        let found = rules.for_missing("r/100%0d", None).unwrap();
+        assert_eq!(
+            found.location, b"/100%250d",
+            "what was decoded is encoded again"
+        );
     }
 
     #[test]

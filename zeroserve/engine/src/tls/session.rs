@@ -85,8 +85,15 @@ impl<C: Deref<Target = [u8]>> Session<C> {
         })
     }
 
-    /// Takes ciphertext in and appends what it carries to `plaintext`.
+    /// Takes ciphertext in and appends what it carries to `plaintext`. The chunk is given back whatever
+    /// comes of it: a session that ends must not hold one of the loop's receive buffers.
     pub(crate) fn ingest(&mut self, chunk: C, plaintext: &mut Vec<u8>) -> Ingested {
+        let outcome = self.open(chunk, plaintext);
+        self.stream.get_mut().input = None;
+        outcome
+    }
+
+    fn open(&mut self, chunk: C, plaintext: &mut Vec<u8>) -> Ingested {
         let memory = self.stream.get_mut();
         memory.input = Some(chunk);
         memory.taken = 0;

@@ -268,6 +268,12 @@ impl Connection {
         self.core.streams.len()
     }
 
+    /// Whether a head has begun that its peer has not finished.
+    #[must_use]
+    pub const fn is_gathering(&self) -> bool {
+        self.gathering.is_some()
+    }
+
     /// What was counted so far.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
