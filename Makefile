@@ -87,7 +87,8 @@ verify: build
 
 soak: build
 	sh tests/tools/install
-	ZEROSERVE_SOAK=1 $(PYTHON) -m pytest -m "e2e" tests/e2e/test_reload_under_load.py tests/e2e/test_large_site.py
+	PYTHONPATH=tests $(PYTHON) -m soak.soak
+	ZEROSERVE_SOAK=1 $(PYTHON) -m pytest -m e2e tests/e2e/test_reload_under_load.py tests/e2e/test_million_members.py
 
 fuzz: build
 	$(ENGINE)/fuzz/run $(FUZZ_SECONDS)
