@@ -3,25 +3,25 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{Either, FusedFuture as _, select};
+use futures_util::future::{Either, Fuse, FusedFuture as _, select};
 use zs_proto::h2::{self, Cause, ErrorCode, Event, StreamId};
 
-use super::answer::{load_body, send_all};
+use super::answer::send_all;
 use super::connection::{Connection, End};
+use super::http2_body::{Piece, Record, Sending, pieces};
 use super::lifetime::{Ended, Lifetime};
 use super::session::{Ingested, Session};
 use super::{Link, Peer, log_line};
 use crate::clock::{monotonic, monotonic_seconds};
 use crate::generation::LoopGeneration;
-use crate::observe::Requester;
-use crate::reply::{Body, CACHED_BODY_BYTES_MAX, Reply};
+use crate::reply::{Body, Reply};
 use crate::request::{self, Exchange};
-use crate::ring;
 use crate::worker::Worker;
 
 /// Frames gather up to here before they are sealed and sent.
@@ -33,54 +33,20 @@ const TURN_BYTES: usize = 32 << 10;
 
 /// The part of a connection that HTTP/2 works on; the link is apart, since a receive is always under
 /// way on it.
-struct Http2<'c, L: Link> {
-    machine: h2::Connection,
-    worker: &'c Rc<Worker>,
+pub(super) struct Http2<'c, L: Link> {
+    pub(super) machine: h2::Connection,
+    pub(super) worker: &'c Rc<Worker>,
     session: &'c mut Session<L::Chunk>,
     input: &'c mut Vec<u8>,
     lifetime: &'c Lifetime,
     peer: &'c Peer,
-    sending: Vec<Sending>,
+    pub(super) sending: Vec<Sending>,
     waiting: Waiting,
     /// Second in which the wait began, or something was last achieved.
     since: u64,
     /// A request was answered or a body advanced since the last wait.
-    achieved: bool,
+    pub(super) achieved: bool,
     draining_since: Option<u64>,
-}
-
-/// An answer whose body has not all been taken by the state machine.
-struct Sending {
-    stream: StreamId,
-    generation: Rc<LoopGeneration>,
-    pieces: VecDeque<Piece>,
-    record: Record,
-}
-
-/// Body bytes in order.
-enum Piece {
-    Bytes {
-        bytes: Vec<u8>,
-        at: usize,
-    },
-    Cached {
-        body: Rc<[u8]>,
-        at: usize,
-        end: usize,
-    },
-    Member {
-        member: u32,
-        start: u64,
-        length: u64,
-    },
-}
-
-/// What the log will say of an answer.
-struct Record {
-    requester: Option<Requester>,
-    status: u16,
-    body_bytes: u64,
-    started: Duration,
 }
 
 /// What a turn of the loop has found.
@@ -138,25 +104,9 @@ impl<L: Link> Connection<L> {
             http2.handle_input(origin);
             let turn = http2.fill_output().await?;
             if let Some(output) = http2.sealed_output()? {
-                lifetime.extend(worker.rules.limits.send_seconds);
-                let mut sending = pin!(send_all(link, output));
-                // A receive is under way meanwhile. What it brings is opened at once, since its buffer
-                // belongs to the loop; a peer that floods is not listened to until the send is done.
-                let output = loop {
-                    match lifetime
-                        .guard(select(sending.as_mut(), receiving.as_mut()))
-                        .await?
-                    {
-                        Either::Left((sent, _)) => break sent?,
-                        Either::Right((chunk, _)) => {
-                            peer_closed |= http2.received(chunk?)?;
-                            if !peer_closed && http2.input.len() < INPUT_BYTES_MAX {
-                                receiving.set(link.recv().fuse());
-                            }
-                        }
-                    }
-                };
-                worker.buffers.give(output);
+                peer_closed |= http2
+                    .send(link, output, receiving.as_mut(), L::recv)
+                    .await?;
             }
             match turn {
                 Turn::Finished => return Err(End::Goodbye),
@@ -188,6 +138,42 @@ impl<L: Link> Connection<L> {
 }
 
 impl<L: Link> Http2<'_, L> {
+    /// Sends `output` while a receive is under way. What that brings is opened at once, since its buffer
+    /// belongs to the loop; a peer that floods is not listened to until the send is done. True when the
+    /// peer's last bytes came.
+    async fn send<'l, F>(
+        &mut self,
+        link: &'l L,
+        output: Vec<u8>,
+        mut receiving: Pin<&mut Fuse<F>>,
+        again: impl Fn(&'l L) -> F,
+    ) -> Result<bool, End>
+    where
+        F: Future<Output = io::Result<Option<L::Chunk>>>,
+    {
+        let lifetime = self.lifetime;
+        lifetime.extend(self.worker.rules.limits.send_seconds);
+        let mut sending = pin!(send_all(link, output));
+        let mut peer_closed = false;
+        loop {
+            match lifetime
+                .guard(select(sending.as_mut(), receiving.as_mut()))
+                .await?
+            {
+                Either::Left((sent, _)) => {
+                    self.worker.buffers.give(sent?);
+                    return Ok(peer_closed);
+                }
+                Either::Right((chunk, _)) => {
+                    peer_closed |= self.received(chunk?)?;
+                    if !peer_closed && self.input.len() < INPUT_BYTES_MAX {
+                        receiving.set(again(link).fuse());
+                    }
+                }
+            }
+        }
+    }
+
     /// Opens what has arrived; true when it was the peer's last.
     fn received(&mut self, chunk: Option<L::Chunk>) -> Result<bool, End> {
         let Some(chunk) = chunk else { return Ok(true) };
@@ -367,68 +353,6 @@ impl<L: Link> Http2<'_, L> {
         Ok(Turn::Busy)
     }
 
-    /// One turn of one answer.
-    async fn advance(&mut self, place: usize, room: usize) -> Result<(), End> {
-        let Self {
-            machine,
-            worker,
-            sending,
-            ..
-        } = self;
-        let answer = &mut sending[place];
-        self.achieved = true;
-        let stream = answer.stream;
-        let last = answer.pieces.len() == 1;
-        let done = match answer.pieces.front_mut() {
-            None => true,
-            Some(Piece::Bytes { bytes, at }) => {
-                *at += send_part(machine, stream, &bytes[*at..], room, last);
-                *at == bytes.len()
-            }
-            Some(Piece::Cached { body, at, end }) => {
-                *at += send_part(machine, stream, &body[*at..*end], room, last);
-                *at == *end
-            }
-            Some(Piece::Member {
-                member,
-                start,
-                length,
-            }) => {
-                let generation = &answer.generation;
-                let entry = generation.site.index.entry(*member);
-                if entry.size <= CACHED_BODY_BYTES_MAX as u64 {
-                    answer.pieces[0] = cached(worker, generation, *member, *start, *length).await?;
-                    return Ok(());
-                }
-                let count = usize::try_from(*length).unwrap_or(usize::MAX).min(room);
-                let (file, offset) = (&generation.site.file, entry.offset + *start);
-                let buffer = worker.buffers.take(count);
-                let (result, buffer) = ring::read_at(file, buffer, offset, count).await;
-                if result? != count {
-                    return Err(End::Abort); // the file was cut short under us
-                }
-                let last = last && count as u64 == *length;
-                let taken = send_part(machine, stream, &buffer, room, last) as u64;
-                worker.buffers.give(buffer);
-                *start += taken;
-                *length -= taken;
-                *length == 0
-            }
-        };
-        if done {
-            answer.pieces.pop_front();
-        }
-        if answer.pieces.is_empty() {
-            let Sending {
-                generation, record, ..
-            } = self.sending.swap_remove(place);
-            self.finished(&generation, record);
-        } else {
-            machine.set_ready(stream, true);
-        }
-        Ok(())
-    }
-
     /// What has gathered, sealed.
     fn sealed_output(&mut self) -> Result<Option<Vec<u8>>, End> {
         let gathered = self.machine.output();
@@ -524,7 +448,7 @@ impl<L: Link> Http2<'_, L> {
         }
     }
 
-    fn finished(&self, generation: &LoopGeneration, record: Record) {
+    pub(super) fn finished(&self, generation: &LoopGeneration, record: Record) {
         let Record {
             requester,
             status,
@@ -543,103 +467,6 @@ impl<L: Link> Http2<'_, L> {
                 &requester,
                 (status, body_bytes, duration, generation.id),
             );
-        }
-    }
-}
-
-/// Gives up to `room` of `bytes` to the state machine; how many it took. A stream that is gone takes
-/// all: nobody waits for them.
-fn send_part(
-    machine: &mut h2::Connection,
-    stream: StreamId,
-    bytes: &[u8],
-    room: usize,
-    last: bool,
-) -> usize {
-    let part = &bytes[..room.min(bytes.len())];
-    let ends = last && part.len() == bytes.len();
-    machine.send_data(stream, part, ends).unwrap_or(part.len())
-}
-
-/// A small member's range, from memory.
-async fn cached(
-    worker: &Worker,
-    generation: &LoopGeneration,
-    member: u32,
-    start: u64,
-    length: u64,
-) -> Result<Piece, End> {
-    let entry = generation.site.index.entry(member);
-    let number = |value: u64| usize::try_from(value).map_err(|_| End::Abort);
-    let body = match generation.bodies.body(member) {
-        Some(body) => body,
-        None => {
-            load_body(
-                worker,
-                generation,
-                member,
-                entry.offset,
-                number(entry.size)?,
-            )
-            .await?
-        }
-    };
-    let at = number(start)?;
-    Ok(Piece::Cached {
-        body,
-        at,
-        end: at + number(length)?,
-    })
-}
-
-/// A reply's body as pieces. `head` holds the head's bytes and, behind them, those of an inline body.
-fn pieces(
-    mut head: Vec<u8>,
-    head_bytes: usize,
-    body: Body,
-    buffers: &super::Buffers,
-) -> VecDeque<Piece> {
-    match body {
-        Body::Inline => {
-            head.drain(..head_bytes);
-            VecDeque::from([Piece::Bytes { bytes: head, at: 0 }])
-        }
-        Body::Member {
-            member,
-            start,
-            length,
-        } => {
-            buffers.give(head);
-            VecDeque::from([Piece::Member {
-                member,
-                start,
-                length,
-            }])
-        }
-        Body::Parts {
-            member,
-            parts,
-            closing,
-        } => {
-            buffers.give(head);
-            let mut pieces = VecDeque::with_capacity(2 * parts.len() + 1);
-            for part in parts {
-                pieces.push_back(Piece::Bytes {
-                    bytes: part.head.into_vec(),
-                    at: 0,
-                });
-                let (start, length) = (part.start, part.length);
-                pieces.push_back(Piece::Member {
-                    member,
-                    start,
-                    length,
-                });
-            }
-            pieces.push_back(Piece::Bytes {
-                bytes: closing.into_vec(),
-                at: 0,
-            });
-            pieces
         }
     }
 }

@@ -5,6 +5,7 @@ mod answer;
 mod buffers;
 mod connection;
 mod http2;
+mod http2_body;
 mod lifetime;
 mod link;
 mod log_line;

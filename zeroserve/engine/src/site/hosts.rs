@@ -29,12 +29,12 @@ impl Hosts {
         }
         // A root inside another would be served by both, and its private folder by the outer one.
         for inner in hosts.values() {
-            let above = |outer: &&Box<str>| {
+            let above = |outer: &&str| {
                 inner
-                    .strip_prefix(&***outer)
+                    .strip_prefix(*outer)
                     .is_some_and(|rest| rest.starts_with('/'))
             };
-            if let Some(outer) = hosts.values().find(above) {
+            if let Some(outer) = hosts.values().map(|root| &**root).find(above) {
                 return Err(format!("`{inner}` is inside `{outer}`, another root"));
             }
         }

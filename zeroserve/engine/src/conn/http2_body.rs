@@ -1,0 +1,212 @@
+//! Bodies of HTTP/2 answers: what is left of each, and one turn of one of them.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use zs_proto::h2::{self, StreamId};
+
+use super::Link;
+use super::answer::load_body;
+use super::connection::End;
+use super::http2::Http2;
+use crate::generation::LoopGeneration;
+use crate::observe::Requester;
+use crate::reply::{Body, CACHED_BODY_BYTES_MAX};
+use crate::ring;
+use crate::worker::Worker;
+
+/// An answer whose body has not all been taken by the state machine.
+pub(super) struct Sending {
+    pub(super) stream: StreamId,
+    pub(super) generation: Rc<LoopGeneration>,
+    pub(super) pieces: VecDeque<Piece>,
+    pub(super) record: Record,
+}
+
+/// Body bytes in order.
+pub(super) enum Piece {
+    Bytes {
+        bytes: Vec<u8>,
+        at: usize,
+    },
+    Cached {
+        body: Rc<[u8]>,
+        at: usize,
+        end: usize,
+    },
+    Member {
+        member: u32,
+        start: u64,
+        length: u64,
+    },
+}
+
+/// What the log will say of an answer.
+pub(super) struct Record {
+    pub(super) requester: Option<Requester>,
+    pub(super) status: u16,
+    pub(super) body_bytes: u64,
+    pub(super) started: Duration,
+}
+
+impl<L: Link> Http2<'_, L> {
+    /// One turn of one answer.
+    pub(super) async fn advance(&mut self, place: usize, room: usize) -> Result<(), End> {
+        let Self {
+            machine,
+            worker,
+            sending,
+            ..
+        } = self;
+        let answer = &mut sending[place];
+        self.achieved = true;
+        let stream = answer.stream;
+        let last = answer.pieces.len() == 1;
+        let done = match answer.pieces.front_mut() {
+            None => true,
+            Some(Piece::Bytes { bytes, at }) => {
+                *at += send_part(machine, stream, &bytes[*at..], room, last);
+                *at == bytes.len()
+            }
+            Some(Piece::Cached { body, at, end }) => {
+                *at += send_part(machine, stream, &body[*at..*end], room, last);
+                *at == *end
+            }
+            Some(Piece::Member {
+                member,
+                start,
+                length,
+            }) => {
+                let generation = &answer.generation;
+                let entry = generation.site.index.entry(*member);
+                if entry.size <= CACHED_BODY_BYTES_MAX as u64 {
+                    answer.pieces[0] = cached(worker, generation, *member, *start, *length).await?;
+                    return Ok(());
+                }
+                let count = usize::try_from(*length).unwrap_or(usize::MAX).min(room);
+                let (file, offset) = (&generation.site.file, entry.offset + *start);
+                let buffer = worker.buffers.take(count);
+                let (result, buffer) = ring::read_at(file, buffer, offset, count).await;
+                if result? != count {
+                    return Err(End::Abort); // the file was cut short under us
+                }
+                let last = last && count as u64 == *length;
+                let taken = send_part(machine, stream, &buffer, room, last) as u64;
+                worker.buffers.give(buffer);
+                *start += taken;
+                *length -= taken;
+                *length == 0
+            }
+        };
+        if done {
+            answer.pieces.pop_front();
+        }
+        if answer.pieces.is_empty() {
+            let Sending {
+                generation, record, ..
+            } = self.sending.swap_remove(place);
+            self.finished(&generation, record);
+        } else {
+            machine.set_ready(stream, true);
+        }
+        Ok(())
+    }
+}
+
+/// Gives up to `room` of `bytes` to the state machine; how many it took. A stream that is gone takes
+/// all: nobody waits for them.
+fn send_part(
+    machine: &mut h2::Connection,
+    stream: StreamId,
+    bytes: &[u8],
+    room: usize,
+    last: bool,
+) -> usize {
+    let part = &bytes[..room.min(bytes.len())];
+    let ends = last && part.len() == bytes.len();
+    machine.send_data(stream, part, ends).unwrap_or(part.len())
+}
+
+/// A small member's range, from memory.
+async fn cached(
+    worker: &Worker,
+    generation: &LoopGeneration,
+    member: u32,
+    start: u64,
+    length: u64,
+) -> Result<Piece, End> {
+    let entry = generation.site.index.entry(member);
+    let number = |value: u64| usize::try_from(value).map_err(|_| End::Abort);
+    let body = match generation.bodies.body(member) {
+        Some(body) => body,
+        None => {
+            load_body(
+                worker,
+                generation,
+                member,
+                entry.offset,
+                number(entry.size)?,
+            )
+            .await?
+        }
+    };
+    let at = number(start)?;
+    Ok(Piece::Cached {
+        body,
+        at,
+        end: at + number(length)?,
+    })
+}
+
+/// A reply's body as pieces. `head` holds the head's bytes and, behind them, those of an inline body.
+pub(super) fn pieces(
+    mut head: Vec<u8>,
+    head_bytes: usize,
+    body: Body,
+    buffers: &super::Buffers,
+) -> VecDeque<Piece> {
+    match body {
+        Body::Inline => {
+            head.drain(..head_bytes);
+            VecDeque::from([Piece::Bytes { bytes: head, at: 0 }])
+        }
+        Body::Member {
+            member,
+            start,
+            length,
+        } => {
+            buffers.give(head);
+            VecDeque::from([Piece::Member {
+                member,
+                start,
+                length,
+            }])
+        }
+        Body::Parts {
+            member,
+            parts,
+            closing,
+        } => {
+            buffers.give(head);
+            let mut pieces = VecDeque::with_capacity(2 * parts.len() + 1);
+            for part in parts {
+                pieces.push_back(Piece::Bytes {
+                    bytes: part.head.into_vec(),
+                    at: 0,
+                });
+                let (start, length) = (part.start, part.length);
+                pieces.push_back(Piece::Member {
+                    member,
+                    start,
+                    length,
+                });
+            }
+            pieces.push_back(Piece::Bytes {
+                bytes: closing.into_vec(),
+                at: 0,
+            });
+            pieces
+        }
+    }
+}
