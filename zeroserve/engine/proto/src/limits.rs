@@ -76,6 +76,11 @@ pub const H2_DECODER_TABLE_BYTES_MAX: usize = 4 << 10;
 /// hundred bytes, and the date a new entry each second: a larger table would keep old dates only.
 pub const H2_ENCODER_TABLE_BYTES_MAX: usize = 2 << 10;
 
+/// Bytes of a request body that are read away after its answer is complete; above it the stream is
+/// reset, which RFC 9113, section 8.1 allows. Some clients (curl 7.88 is one) lose the answer then,
+/// so the limit is far above what a form sends by mistake.
+pub const H2_UNWANTED_BODY_BYTES_MAX: u64 = 16 << 20;
+
 /// DATA waits to be asked for while this much output is unsent, so that streams are mixed late.
 /// It is also the bound of what one connection can hold in unsent DATA.
 pub const H2_OUTPUT_BYTES_MAX: usize = 256 << 10;

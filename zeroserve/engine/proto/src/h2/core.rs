@@ -182,20 +182,18 @@ impl Core {
         frame::write_reset(&mut self.out, id, code);
     }
 
-    /// The answer is complete. The stream is over if the request is too; if not, the peer may use
-    /// up its window, and is then told to stop without fault (RFC 9113, section 8.1).
+    /// The answer is complete. The stream is over if the request is too; if not, the rest of the
+    /// request is read away, within reason.
     pub(super) fn answered(&mut self, id: u32) {
         let Some(stream) = self.streams.find_mut(id) else {
             return;
         };
         stream.answer = Answer::Done;
         stream.ready = false;
-        if !stream.peer_open {
-            self.streams.remove(id);
-        } else if stream.receive.is_closed() {
-            self.reset(id, ErrorCode::NoError);
-        } else {
+        if stream.peer_open {
             stream.body = Body::Unwanted;
+        } else {
+            self.streams.remove(id);
         }
     }
 
@@ -208,7 +206,7 @@ impl Core {
         let Some(stream) = self.streams.find_mut(id) else {
             return Ok(());
         };
-        if !stream.peer_open || stream.answer == Answer::Done {
+        if !stream.peer_open {
             return Ok(());
         }
         if let Some(due) = stream.receive.give(bytes) {

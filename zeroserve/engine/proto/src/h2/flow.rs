@@ -92,8 +92,4 @@ impl ReceiveWindow {
         self.left += due as i64;
         Some(due)
     }
-
-    pub(super) const fn is_closed(&self) -> bool {
-        self.left <= 0
-    }
 }

@@ -8,7 +8,9 @@ use super::flow::{INITIAL, SendWindow};
 use super::frame::{self, HEADER_BYTES, Header, STREAM_ID_MASK, flag, kind, setting};
 use super::priority::Priority;
 use super::stream::{Answer, Body, Standing, Stream};
-use crate::limits::{H2_CONTINUATIONS_MAX, H2_FRAME_BYTES_MAX, H2_HEADER_BLOCK_BYTES_MAX};
+use crate::limits::{
+    H2_CONTINUATIONS_MAX, H2_FRAME_BYTES_MAX, H2_HEADER_BLOCK_BYTES_MAX, H2_UNWANTED_BODY_BYTES_MAX,
+};
 
 /// What a frame led to that the caller must know of.
 #[derive(Clone, Copy, Debug)]
@@ -209,6 +211,7 @@ impl Connection {
             answer: Answer::Awaited,
             body: Body::Wanted,
             body_left: None,
+            unwanted_bytes: 0,
             priority: self.head.priority().unwrap_or(Priority::UNSAID),
             ready: false,
             turn: 0,
@@ -289,11 +292,14 @@ impl Connection {
             }));
         }
         let done = stream.answer == Answer::Done;
-        let exhausted = stream.receive.is_closed();
+        if done {
+            stream.unwanted_bytes += u64::from(length);
+        }
+        let too_much = stream.unwanted_bytes > H2_UNWANTED_BODY_BYTES_MAX;
         self.core.give_back(id, length)?;
         if done && last {
             self.core.streams.remove(id);
-        } else if done && exhausted {
+        } else if too_much {
             self.core.reset(id, ErrorCode::NoError);
         }
         Ok(None)

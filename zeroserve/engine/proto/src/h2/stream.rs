@@ -48,6 +48,8 @@ pub(super) struct Stream {
     pub(super) body: Body,
     /// Bytes of body still to come, if `content-length` said so.
     pub(super) body_left: Option<u64>,
+    /// Bytes of body that came after the answer was complete.
+    pub(super) unwanted_bytes: u64,
     pub(super) priority: Priority,
     /// The caller has body bytes that wait to be sent.
     pub(super) ready: bool,
