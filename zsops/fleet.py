@@ -405,6 +405,7 @@ class Fleet:
             confirm_window_s=defaults.confirm.window / 1000,
             plan=step,
             tar=self.build(instance.site_name).tar,
+            extents=self.build(instance.site_name).extents,
             probe=self._probe_of(machine) if probe else None,
             reach=machine.address,
             fresh_confirm=probe,

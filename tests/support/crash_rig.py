@@ -51,9 +51,15 @@ class Operator:
         return self.service.take_lease(request).token
 
     def stage(self, token: int, what: Site) -> str:
-        tar = io.BytesIO(what.tar)
-        self.world.on_offset = lambda offset: [tar.seek(offset), None][1]
-        self.world.chunks = lambda: tar.read(1024)  # several chunks, so several crash points
+        sent = io.BytesIO()
+
+        def begin(offset: int, missing: tuple[tuple[int, int], ...]) -> None:
+            del offset
+            sent.write(b"".join(what.tar[at : at + size] for at, size in missing))
+            sent.seek(0)
+
+        self.world.on_offset = begin
+        self.world.chunks = lambda: sent.read(1024)  # several chunks, so several crash points
         return self.service.stage(what.stage(token)).release.release
 
     def put(self, token: int, release: str, health: m.HealthPolicy) -> m.Outcome:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from zeroserve.pack.archive import PackOptions, pack
+from zeroserve.pack.member_index import read_index
 from zsops.host import messages as m
+from zsops.host.extents import encode, read_extents
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Site:
     release_digest: str
     site_digest: str
     page: bytes
+    extents: str
 
     def stage(self, token: int, instance: str = "web") -> m.Stage:
         """The request that stages it."""
@@ -32,6 +36,7 @@ class Site:
             len(self.tar),
             who="ana",
             why="a test",
+            extents=self.extents,
         )
 
     def health(self, **more: float) -> m.HealthPolicy:
@@ -46,11 +51,26 @@ class Site:
 @cache
 def site(text: str, padding: int = 0) -> Site:
     """A site of one page, and with `padding` a file of that many times 32 bytes."""
-    with tempfile.TemporaryDirectory() as folder:
-        page = f"<!doctype html><title>{text}</title><p>{text}</p>".encode()
-        (Path(folder) / "index.html").write_bytes(page)
-        if padding:
-            (Path(folder) / "big.bin").write_bytes(hashlib.sha256(text.encode()).digest() * padding)
-        tar = io.BytesIO()
-        result = pack(Path(folder), tar, PackOptions())
-        return Site(tar.getvalue(), result.release_digest, result.site_digest, page)
+    page = f"<!doctype html><title>{text}</title><p>{text}</p>".encode()
+    files = {"index.html": page}
+    if padding:
+        files["big.bin"] = hashlib.sha256(text.encode()).digest() * padding
+    return packed(files)
+
+
+def packed(files: Mapping[str, bytes]) -> Site:
+    """A site of these files, `index.html` among them."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile() as tar:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        result = pack(Path(folder), cast("BinaryIO", tar), PackOptions())
+        tar.flush()
+        members = [(each.offset, each.size) for each in read_index(Path(tar.name)).members]
+        extents = encode(read_extents(cast("BinaryIO", tar), members, result.size))
+        return Site(
+            Path(tar.name).read_bytes(),
+            result.release_digest,
+            result.site_digest,
+            files["index.html"],
+            extents,
+        )

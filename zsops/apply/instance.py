@@ -227,6 +227,7 @@ class InstanceRun:
             why=self._run.why,
             commit=self._run.commit,
             retry_quarantined=self._target.retry_quarantined,
+            extents=self._target.extents,
         )
         with tar.open("rb") as source:
             return session.stage(request, source, self._tell.progress)

@@ -42,6 +42,7 @@ class Target:
     confirm_window_s: float
     plan: InstancePlan | None = None
     tar: Path | None = None
+    extents: str = ""  # the tarball's pieces, as `Stage` carries them
     rollback_to: str | None = None
     probe: ExternalProbe | None = None
     reach: str | None = None  # where the host is found from here; None: this machine

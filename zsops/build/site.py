@@ -19,6 +19,7 @@ from zsops.build.patterns import select
 from zsops.config.load import Project
 from zsops.config.models import Site
 from zsops.errors import BuildError
+from zsops.host.extents import encode, read_extents
 
 #: Called with each line a build program prints.
 OnLine = Callable[[str], None]
@@ -34,6 +35,7 @@ class BuiltSite:
     site_digest: str
     size: int
     members: tuple[Member, ...]
+    extents: str  # its pieces by hash, so that hosts copy what they have
     warnings: tuple[str, ...]
 
 
@@ -79,6 +81,9 @@ def pack_tree(name: str, site: Site, tree: Path, tar: Path) -> BuiltSite:
         with _selected(site, tree) as (directory, warnings), atomic_output(tar) as output:
             result = pack(directory, output, options)
         index = read_index(tar)
+        with tar.open("rb") as file:
+            places = [(each.offset, each.size) for each in index.members]
+            extents = encode(read_extents(file, places, result.size))
     except ZeroserveError as error:
         raise BuildError(f"site `{name}`: {error.message}", hint=error.hint) from error
     except OSError as error:
@@ -90,6 +95,7 @@ def pack_tree(name: str, site: Site, tree: Path, tar: Path) -> BuiltSite:
         site_digest=result.site_digest,
         size=result.size,
         members=index.members,
+        extents=extents,
         warnings=tuple(sorted({*warnings, *result.warnings})),
     )
 

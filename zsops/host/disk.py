@@ -26,6 +26,11 @@ class RealDisk:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
+    def read_at(self, path: str, offset: int, size: int) -> bytes:
+        with self.at(path).open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
     def read_link(self, path: str) -> str | None:
         try:
             return str(self.at(path).readlink())

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeAlias, TypeVar, cast
 
 from zsops.errors import HostError
+from zsops.host.extents import Extent
 from zsops.host.messages import DaemonState, HostedMember, StepEvent
 from zsops.host.world import Fetched, ReloadAnswer, Secrets, Started, Target, World
 
@@ -103,6 +104,28 @@ class HashFile(Effect[str | None]):
 
     def perform(self, world: World) -> str | None:
         return world.disk.sha256(self.path)
+
+
+@dataclass(frozen=True)
+class ReadRange(Effect[bytes]):
+    """Bytes of a file; fewer where it ends."""
+
+    path: str
+    offset: int
+    size: int
+
+    def perform(self, world: World) -> bytes:
+        return world.disk.read_at(self.path, self.offset, self.size)
+
+
+@dataclass(frozen=True)
+class ReadExtents(Effect[tuple[Extent, ...]]):
+    """The pieces of a kept tar; none of one that cannot be read."""
+
+    tar: str
+
+    def perform(self, world: World) -> tuple[Extent, ...]:
+        return world.tools.extents(self.tar)
 
 
 @dataclass(frozen=True)
@@ -200,12 +223,13 @@ class NextChunk(Effect[bytes]):
 
 @dataclass(frozen=True)
 class TellOffset(Effect[None]):
-    """Tell the sender where to continue."""
+    """Tell the sender how much is here, and which (offset, size) stretches it has to send."""
 
     offset: int
+    missing: tuple[tuple[int, int], ...]
 
     def perform(self, world: World) -> None:
-        world.tell_offset(self.offset)
+        world.tell_offset(self.offset, self.missing)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from zsops.errors import LeaseHeld, ReleaseRefused
 from zsops.host import layout
 from zsops.host.daemon import LocalDaemon
 from zsops.host.disk import RealDisk
+from zsops.host.extents import Extent, read_extents
 from zsops.host.messages import HostedMember, StepEvent
 from zsops.host.world import DaemonDoor, Secrets
 from zsops.process import Identity
@@ -63,6 +64,19 @@ def read_members(tar: Path) -> tuple[str, tuple[HostedMember, ...]]:
     return index.site_digest, tuple(members)
 
 
+def tar_extents(tar: Path) -> tuple[Extent, ...]:
+    """The pieces of a tar, from its member index; none when it has no usable one."""
+    from zeroserve.errors import ZeroserveError
+    from zeroserve.pack.member_index import read_index
+
+    try:
+        members = [(each.offset, each.size) for each in read_index(tar).members]
+        with tar.open("rb") as file:
+            return read_extents(file, members, tar.stat().st_size)
+    except (OSError, ZeroserveError):
+        return ()
+
+
 def check_release(path: Path) -> tuple[str, ...]:
     """What a start would refuse there, one line each."""
     from zeroserve.check import check_path
@@ -101,6 +115,9 @@ class RealTools:
     def members(self, tar: str) -> tuple[str, tuple[HostedMember, ...]]:
         return read_members(self._root / tar)
 
+    def extents(self, tar: str) -> tuple[Extent, ...]:
+        return tar_extents(self._root / tar)
+
     def placeholder(self) -> bytes:
         return pack_placeholder()
 
@@ -128,7 +145,7 @@ class Machine:
         self.daemon: DaemonDoor = LocalDaemon(root) if daemon is None else daemon
         self.tools = RealTools(root)
         self.on_event: Callable[[StepEvent], None] | None = None
-        self.on_offset: Callable[[int], None] | None = None
+        self.on_offset: Callable[[int, tuple[tuple[int, int], ...]], None] | None = None
         self.chunks: Callable[[], bytes] = _no_chunk
 
     @contextmanager
@@ -156,9 +173,9 @@ class Machine:
     def next_chunk(self) -> bytes:
         return self.chunks()
 
-    def tell_offset(self, offset: int) -> None:
+    def tell_offset(self, offset: int, missing: tuple[tuple[int, int], ...]) -> None:
         if self.on_offset is not None:
-            self.on_offset(offset)
+            self.on_offset(offset, missing)
 
 
 def _try_lock(handle: int) -> bool:

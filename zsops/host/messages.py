@@ -275,13 +275,15 @@ class Stage:
     why: str = ""
     commit: str = ""
     retry_quarantined: bool = False
+    extents: str = ""  # the tar's pieces (`extents.py`), so that only what is missing is sent
 
 
 @dataclass(frozen=True)
 class StageOffset:
-    """`offset` bytes are already here; `offset == size` means nothing needs sending."""
+    """`offset` bytes of the tar are here; of the rest the `missing` (offset, size) must be sent."""
 
     offset: int
+    missing: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)

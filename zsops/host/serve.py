@@ -17,7 +17,7 @@ from zsops.host import calls, crash_point
 from zsops.host.codec import from_json, to_json
 from zsops.host.frames import Descriptor, FrameReader, FrameWriter, Payload
 from zsops.host.machine import Machine
-from zsops.host.messages import PROTOCOL_OLDEST, PROTOCOL_VERSION, StepEvent
+from zsops.host.messages import PROTOCOL_OLDEST, PROTOCOL_VERSION, StageOffset, StepEvent
 from zsops.host.service import HostService
 
 _PATIENCE_S = 30.0
@@ -91,9 +91,9 @@ class Session:
     def _send_event(self, event: StepEvent) -> None:
         self._send({"event": to_json(event)})
 
-    def _send_offset(self, offset: int) -> None:
+    def _send_offset(self, offset: int, missing: tuple[tuple[int, int], ...]) -> None:
         self._uploading = True
-        self._send({"offset": offset})
+        self._send({"offset": to_json(StageOffset(offset, missing))})
 
     def _next_chunk(self) -> bytes:
         if not self._uploading:

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import replace
 
-from zsops.errors import DeployInFlight, DigestMismatch, DiskFull, Quarantined
+from zsops.errors import DeployInFlight, DigestMismatch, Quarantined
 from zsops.host import audit, health, journal, layout, lease, secrets, store
 from zsops.host.effects import (
-    FileSize,
-    FreeBytes,
     Fsync,
-    HashFile,
-    MakeDir,
-    NextChunk,
     ReadMembers,
     Steps,
     TellOffset,
-    Unlink,
-    WriteAt,
-    WriteFile,
     do,
 )
-from zsops.host.install import keep_part
 from zsops.host.journal import State
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import Phase, ReleaseInfo, Stage, Staged
+from zsops.host.receive import full, receive
 from zsops.host.recover import settle
-
-_SPARE_BYTES = 256 << 10  # directories, manifests, the audit log's room
 
 
 def stage(request: Stage) -> Steps[Staged]:
@@ -39,10 +28,10 @@ def stage(request: Stage) -> Steps[Staged]:
     state = yield from ready(paths, request.token)
     again = yield from _already(paths, state, request)
     if again is not None:
-        yield from do(TellOffset(request.size))
+        yield from do(TellOffset(request.size, ()))
         return Staged(again, 0)
     yield from _refuse_quarantined(paths, request)
-    received = yield from _receive(request)
+    received = yield from receive(request)
     site_digest, _ = yield from do(ReadMembers(layout.blob(request.release_digest)))
     if site_digest != request.site_digest:
         raise DigestMismatch(
@@ -81,7 +70,7 @@ def stage_release(
         yield from do(Fsync(paths.home))
         yield from audit.make_room()
     except OSError as error:
-        raise _full(error) from error
+        raise full(error) from error
     staged = replace(
         state,
         phase=Phase.STAGED,
@@ -115,61 +104,3 @@ def _refuse_quarantined(paths: InstancePaths, request: Stage) -> Steps[None]:
                 f"these bytes failed here at {held.at}: {held.reason}",
                 hint="change the site, or deploy with `--retry` when the cause was elsewhere",
             )
-
-
-def _receive(request: Stage) -> Steps[int]:
-    """Have the blob: from an earlier release, an earlier part, or the sender."""
-    digest, blob = request.release_digest, layout.blob(request.release_digest)
-    if (yield from do(HashFile(blob))) == layout.bare(digest):
-        yield from do(TellOffset(request.size))
-        return 0
-    yield from do(Unlink(blob))  # absent, or damaged: then nothing may link to it any more
-    part = layout.part(digest)
-    offset = yield from do(FileSize(part))
-    if offset is not None and offset > request.size:
-        yield from do(Unlink(part))
-        offset = None
-    needed = request.size - (offset or 0)
-    free = yield from do(FreeBytes())
-    if free < needed + needed // 10 + _SPARE_BYTES:
-        yield from do(Unlink(part))
-        raise DiskFull(
-            f"the release needs {needed} bytes, {free} are free on the host",
-            hint="free some space, or `zsops prune`",
-        )
-    try:
-        if offset is None:
-            yield from do(MakeDir(layout.INCOMING))
-            yield from do(WriteFile(part, b""))
-        received = yield from _append(part, offset or 0, request.size)
-        yield from do(Fsync(part))
-    except OSError as error:
-        yield from do(Unlink(part))
-        raise _full(error) from error
-    if (yield from do(HashFile(part))) != layout.bare(digest):
-        yield from do(Unlink(part))
-        resumed = f" (resumed at {offset})" if offset else ""
-        raise DigestMismatch(
-            f"the {request.size} bytes received{resumed} do not hash to {digest}",
-            hint="send them again",
-        )
-    yield from keep_part(digest)
-    return received
-
-
-def _append(part: str, offset: int, size: int) -> Steps[int]:
-    yield from do(TellOffset(offset))
-    received = 0
-    while chunk := (yield from do(NextChunk())):
-        if offset + received + len(chunk) > size:
-            yield from do(Unlink(part))
-            raise DigestMismatch(f"more than the announced {size} bytes were sent")
-        yield from do(WriteAt(part, offset + received, chunk))
-        received += len(chunk)
-    return received
-
-
-def _full(error: OSError) -> DiskFull | OSError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull("the host's disk is full; the release was not kept", hint="free some space")
-    return error

@@ -14,6 +14,8 @@ from zsops.plan.wish import Facts, WishedFile, WishedInstance
 #: A saved plan is refused after this time: what a person approved should be what happens.
 PLAN_LIFETIME = timedelta(hours=1)
 
+_BLOCK_BYTES, _INDEX_RECORD_BYTES = 512, 72  # of a tar, and of its member index
+
 
 def make_plan(
     wishes: Sequence[WishedInstance],
@@ -67,7 +69,7 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         new_release_digest=wish.release_digest,
         files=len(wish.files),
         size=wish.size,
-        upload=0 if wish.release_digest in known or settled else wish.size,
+        upload=0 if wish.release_digest in known or settled else _upload(wish, facts.members),
         changes=diff_files(facts.members, wish.files),
         switches=switches,
         daemon=action,
@@ -77,6 +79,18 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         url=wish.url,
         warnings=_warnings(wish, seen),
     )
+
+
+def _upload(wish: WishedInstance, members: Sequence[m.HostedMember]) -> int:
+    """About what has to be sent: files the release in service lacks, with their headers, and the
+    index of all. Older releases on the host may make it less."""
+    if not members:
+        return wish.size
+    there = {(each.path, each.sha256) for each in members}
+    fresh = [each for each in wish.files if (each.path, each.sha256) not in there]
+    bodies = sum(_BLOCK_BYTES + -(-each.size // _BLOCK_BYTES) * _BLOCK_BYTES for each in fresh)
+    index = sum(_INDEX_RECORD_BYTES + len(each.path.encode()) for each in wish.files)
+    return min(wish.size, bodies + index)
 
 
 def diff_files(old: Sequence[m.HostedMember], new: Sequence[WishedFile]) -> tuple[FileChange, ...]:

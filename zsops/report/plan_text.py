@@ -44,7 +44,7 @@ def _instance(plan: InstancePlan, *, full: bool) -> list[str]:
     if len(shown) < len(plan.changes):
         lines.append(f"    … and {len(plan.changes) - len(shown)} more (`--full` lists them)")
     if plan.switches:
-        lines.append(f"    upload {size_text(plan.upload)} of {size_text(plan.size)}")
+        lines.append(f"    upload about {size_text(plan.upload)} of {size_text(plan.size)}")
     if plan.daemon != "none":
         lines.append(f"    daemon: {plan.daemon_note}")
     lines += [f"    warning: {each}" for each in plan.warnings]

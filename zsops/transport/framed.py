@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
 
@@ -70,28 +71,35 @@ class FramedSession:
         try:
             return self._stage(request, tar, progress)
         except DigestMismatch as mismatch:
-            # A part left from a power loss may have lost bytes; the host deleted it. Once more,
-            # from the start: if the bytes themselves are wrong it fails again.
-            if "resumed at" not in mismatch.message:
+            # A part left from a power loss may have lost bytes, a kept release may be damaged; the
+            # host deleted the part. Once more, all of it: wrong bytes fail again.
+            if not any(each in mismatch.message for each in ("resumed at", "put together")):
                 raise
-            return self._stage(request, tar, progress)
+            return self._stage(replace(request, extents=""), tar, progress)
 
     def _stage(self, request: m.Stage, tar: BinaryIO, progress: UploadProgress | None) -> m.Staged:
         self._send(calls.STAGE, request)
         frame = self._frame_past_events()
-        offset = frame.get("offset")
-        if not isinstance(offset, int):
+        if "offset" not in frame:
             return self._answer(calls.STAGE, frame)
-        tar.seek(offset)
-        sent = offset
-        while True:
-            if progress is not None:
-                progress(sent, request.size)
-            chunk = tar.read(CHUNK_BYTES)
-            self._writer.send(chunk)
-            if not chunk:
-                return self._answer(calls.STAGE, self._frame())
-            sent += len(chunk)
+        missing = from_json(m.StageOffset, frame["offset"]).missing
+        here = request.size - sum(size for _, size in missing)
+        for offset, size in missing:
+            tar.seek(offset)
+            left = size
+            while left:
+                if progress is not None:
+                    progress(here, request.size)
+                chunk = tar.read(min(CHUNK_BYTES, left))
+                if not chunk:
+                    raise ProtocolMismatch(f"the host wants {left} bytes past the tar's end")
+                self._writer.send(chunk)
+                left -= len(chunk)
+                here += len(chunk)
+        if progress is not None:
+            progress(here, request.size)
+        self._writer.send(b"")
+        return self._answer(calls.STAGE, self._frame())
 
     def apply(self, request: m.Apply) -> Iterator[m.StepEvent]:
         return self._events(calls.APPLY, request)

@@ -18,6 +18,7 @@ from zsops.errors import HostUnreachable, LinkLost
 from zsops.host import machine
 from zsops.host import messages as m
 from zsops.host.effects import Effect
+from zsops.host.extents import Extent
 from zsops.host.frames import CHUNK_BYTES
 from zsops.host.service import HostService
 from zsops.host.world import Disk, Secrets
@@ -25,6 +26,7 @@ from zsops.transport.base import UploadProgress
 from zsops.transport.memory_daemon import MemoryDaemon
 from zsops.transport.memory_disk import MemoryDisk
 
+Missing = tuple[tuple[int, int], ...]
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -71,6 +73,12 @@ class MemoryTools:
             file.flush()
             return machine.read_members(Path(file.name))
 
+    def extents(self, tar: str) -> tuple[Extent, ...]:
+        with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+            file.write(self._disk.read(tar) or b"")
+            file.flush()
+            return machine.tar_extents(Path(file.name))
+
     def placeholder(self) -> bytes:
         if not _placeholder:  # always the same bytes; made once, since tests make many hosts
             _placeholder.append(machine.pack_placeholder())
@@ -110,7 +118,7 @@ class MemoryWorld:
         self.tools = MemoryTools(self.disk)
         self.events: list[m.StepEvent] = []
         self.chunks: Callable[[], bytes] = lambda: b""
-        self.on_offset: Callable[[int], None] = lambda _: None
+        self.on_offset: Callable[[int, Missing], None] = lambda offset, missing: None
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -122,8 +130,8 @@ class MemoryWorld:
     def next_chunk(self) -> bytes:
         return self.chunks()
 
-    def tell_offset(self, offset: int) -> None:
-        self.on_offset(offset)
+    def tell_offset(self, offset: int, missing: Missing) -> None:
+        self.on_offset(offset, missing)
 
 
 class MemoryHost:
@@ -270,29 +278,36 @@ class _Upload:
         self._size = size
         self._tar = tar
         self._progress = progress
-        self._sent = 0
+        self._here = 0  # bytes the host has, copied or sent
+        self._left: list[tuple[int, int]] = []
 
-    def begin(self, offset: int) -> None:
-        self._tar.seek(offset)
-        self._sent = offset
+    def begin(self, offset: int, missing: Missing) -> None:
+        del offset
+        self._left = list(missing)
+        self._here = self._size - sum(size for _, size in missing)
         self._tell()
 
     def chunk(self) -> bytes:
-        size, cut = CHUNK_BYTES, self._host.cut_upload_after
+        if not self._left:
+            return b""
+        offset, left = self._left.pop(0)
+        size, cut = min(CHUNK_BYTES, left), self._host.cut_upload_after
         if cut is not None:
-            size = min(size, cut - self._sent)
+            size = min(size, cut - self._here)
             if size <= 0:
                 self._host.cut_upload_after = None
                 raise LinkLost(f"the link to `{self._host.name}` broke")
+        self._tar.seek(offset)
         data = self._tar.read(size)
-        self._sent += len(data)
-        if data:
-            self._tell()
+        if left > len(data):
+            self._left.insert(0, (offset + len(data), left - len(data)))
+        self._here += len(data)
+        self._tell()
         return data
 
     def _tell(self) -> None:
         if self._progress is not None:
-            self._progress(self._sent, self._size)
+            self._progress(self._here, self._size)
 
 
 class MemoryTransport:

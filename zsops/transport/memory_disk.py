@@ -50,6 +50,9 @@ class MemoryDisk:
         node = self._find(path)
         return node.data if isinstance(node, _File) else None
 
+    def read_at(self, path: str, offset: int, size: int) -> bytes:
+        return (self.read(path) or b"")[offset : offset + size]
+
     def read_link(self, path: str) -> str | None:
         node = self._find(path, follow_last=False)
         return node.target if isinstance(node, _Link) else None
