@@ -106,7 +106,7 @@ fn our_settings_come_first() {
 }
 
 #[test]
-fn frames_of_a_wrong_size_or_place_end_the_connection() {
+fn frames_in_a_wrong_place_end_the_connection() {
     let f = frame;
     for (what, bytes, fault) in [
         (
@@ -145,6 +145,15 @@ fn frames_of_a_wrong_size_or_place_end_the_connection() {
             f(kind::GOAWAY, 0, 1, &[0; 8]),
             Fault::WrongStream,
         ),
+    ] {
+        ends_the_connection(what, &bytes, fault);
+    }
+}
+
+#[test]
+fn frames_of_a_wrong_size_end_the_connection() {
+    let f = frame;
+    for (what, bytes, fault) in [
         (
             "a short RST_STREAM",
             f(kind::RST_STREAM, 0, 3, &[0; 3]),
