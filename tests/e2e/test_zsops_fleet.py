@@ -222,3 +222,38 @@ def test_a_stopped_sshd_times_out(project: Project) -> None:
         server.send(signal.SIGCONT)
     assert late.code == 7
     assert "says nothing for" in late.stderr
+
+
+def test_keys_are_shown_and_pinned(project: Project) -> None:
+    known = project.farm.known_hosts
+    known.unlink()
+    refused = project.zsops("deploy", "prod")
+    assert refused.code == 7
+    assert "zsops hosts trust" in refused.stderr
+    unseen = project.zsops("hosts", "trust", "prod")
+    assert unseen.code == 2
+    assert not known.exists()
+    shown = project.zsops("hosts", "trust", "prod", "--yes")
+    assert shown.code == 0, shown.stderr
+    for server in project.farm.servers:
+        said = run(["ssh-keygen", "-l", "-f", server.home / "host_key.pub"]).text.split()[1]
+        assert said in shown.stderr
+        assert server.public_key in known.read_text()
+    assert "every host's key is known" in project.zsops("hosts", "trust", "prod").stderr
+    project.write("one")
+    assert project.zsops("deploy", "prod").code == 0
+
+
+@pytest.mark.slow
+def test_fifty_hosts(tmp_path: Path) -> None:
+    with farm(50, first=101) as many:
+        project = Project.make(tmp_path, many)
+        one = project.write("one")
+        first = project.document("deploy", "prod", "--strategy", "all")
+        assert first["exit"] == 0, first
+        assert first["result"]["summary"]["committed"] == 50
+        assert project.pages() == [one] * 50
+        again = project.document("deploy", "prod", "--strategy", "all")
+        assert again["exit"] == 0
+        assert again["result"]["summary"]["unchanged"] == 50
+        assert again["result"]["summary"]["sent"] == 0

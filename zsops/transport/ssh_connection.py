@@ -7,6 +7,7 @@ here; a `Connection` shows the key that the server proved to have, and logs in w
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -119,7 +120,8 @@ class _Watched:
         now = time.monotonic()
         if now - self._heard >= self._dead_after_s:
             self.broken = f"it has been silent for {now - self._heard:.0f} s"
-            raise ConnectionAbortedError(self.broken)
+            # With a number, as from the system: paramiko's thread reads both when it ends.
+            raise ConnectionAbortedError(errno.ECONNABORTED, self.broken)
         quiet_since = max(self._heard, self._asked)
         if may_ask and now - quiet_since >= self._interval_s:
             self._asked = now
@@ -175,12 +177,11 @@ class Connection:
         certificate = key.public_blob
         return key.asbytes() if certificate is None else certificate.key_blob
 
-    @property
-    def reason(self) -> str:
-        """Why it ended, for a message."""
+    def why(self, said: str = "the server ended the connection") -> str:
+        """Why it broke, for a message; `said` where nothing better is known."""
         if self._watched.broken is not None:
             return self._watched.broken
-        return str(self._client.get_exception() or "the server ended the connection")
+        return str(self._client.get_exception() or "") or said
 
     def close(self) -> None:
         """Never raises."""
@@ -300,7 +301,7 @@ class Pipe:
             ) from None
         if not data and not self._connection.is_alive:
             name = self._connection.endpoint.host
-            raise LinkLost(f"the link to `{name}` broke: {self._connection.reason}")
+            raise LinkLost(f"the link to `{name}` broke: {self._connection.why()}")
         return data
 
     def send(self, payload: Payload, /) -> None:
@@ -312,7 +313,7 @@ class Pipe:
             self._channel.sendall(frame)
         except (OSError, EOFError, paramiko.SSHException) as error:
             name = self._connection.endpoint.host
-            why = str(error) if self._connection.is_alive else self._connection.reason
+            why = self._connection.why(str(error) or type(error).__name__)
             raise LinkLost(f"the link to `{name}` broke: {why}") from error
 
     def close(self) -> None:
@@ -352,7 +353,7 @@ class Pipe:
                 return Ran(self._channel.recv_exit_status(), bytes(output), bytes(errors))
             name = self._connection.endpoint.host
             if not self._connection.is_alive:
-                raise LinkLost(f"the link to `{name}` broke: {self._connection.reason}")
+                raise LinkLost(f"the link to `{name}` broke: {self._connection.why()}")
             if time.monotonic() >= end:
                 raise HostUnreachable(f"the command on `{name}` does not end in {timeout_s:g} s")
             time.sleep(_DRAIN_POLL_S)
