@@ -77,9 +77,6 @@ fn check_host(rules: &Rules, head: &RequestHead<'_>, origin: &Origin) -> Result<
     if rules.hostnames.is_none() && origin.sni.is_none() {
         return Ok(());
     }
-    if head.host.is_none() && rules.hostnames.is_none() {
-        return Ok(()); // HTTP/1.0 has no host to differ
-    }
     let name = host_name(head.host.unwrap_or_default());
     let listed = rules.hostnames.as_ref().is_none_or(|names| {
         names
