@@ -348,7 +348,9 @@ class Fleet:
         )
 
     def _rollout(self, strategy: Strategy) -> Rollout:
-        return rollout(self.machines, strategy)
+        made = rollout(self.machines, strategy)
+        waves = (replace(each, batch=min(each.batch, self._concurrency)) for each in made.waves)
+        return replace(made, waves=tuple(waves))
 
     def _probe_of(self, machine: Machine) -> ExternalProbe | None:
         """A host behind a jump host is not reached from here except by SSH."""
