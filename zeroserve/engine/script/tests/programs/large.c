@@ -60,5 +60,33 @@ ZS_ENTRY zs_u64 entry(void) {
     zs_meta_set(ZS_STR("number"), ZS_STR("91"));
     zs_respond(213, ZS_STR("answer 169\n"));
   }
+  if (zs_strcmp(path, "/page/14") == 0) {
+    zs_meta_set(ZS_STR("number"), ZS_STR("98"));
+    zs_respond(214, ZS_STR("answer 182\n"));
+  }
+  if (zs_strcmp(path, "/page/15") == 0) {
+    zs_meta_set(ZS_STR("number"), ZS_STR("105"));
+    zs_respond(215, ZS_STR("answer 195\n"));
+  }
+  if (zs_strcmp(path, "/page/16") == 0) {
+    zs_meta_set(ZS_STR("number"), ZS_STR("112"));
+    zs_respond(216, ZS_STR("answer 208\n"));
+  }
+  if (zs_strcmp(path, "/page/17") == 0) {
+    zs_meta_set(ZS_STR("number"), ZS_STR("119"));
+    zs_respond(217, ZS_STR("answer 221\n"));
+  }
+  if (zs_strcmp(path, "/page/18") == 0) {
+    zs_meta_set(ZS_STR("number"), ZS_STR("126"));
+    zs_respond(218, ZS_STR("answer 234\n"));
+  }
+  if (zs_strcmp(path, "/page/19") == 0) {
+    zs_meta_set(ZS_STR("number"), ZS_STR("133"));
+    zs_respond(219, ZS_STR("answer 247\n"));
+  }
+  if (zs_strcmp(path, "/page/20") == 0) {
+    zs_meta_set(ZS_STR("number"), ZS_STR("140"));
+    zs_respond(220, ZS_STR("answer 260\n"));
+  }
   return 0;
 }
