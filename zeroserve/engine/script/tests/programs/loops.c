@@ -1,9 +1,11 @@
 /* Loops for measurements and for preemption. */
 #include <zeroserve.h>
 
+/* Not static: the compiler must not know that they are zero. */
+unsigned char from[1024], to[1024];
+
 /* Input: a number of rounds. */
 ZS_SECTION("zeroserve.call.bytes") zs_u64 bytes(const zs_u64 *input) {
-  static char from[1024], to[1024];
   for (zs_u64 round = 0; round < *input; round++) {
     for (int i = 0; i < 1024; i++) {
       to[i] = from[i];
@@ -14,7 +16,6 @@ ZS_SECTION("zeroserve.call.bytes") zs_u64 bytes(const zs_u64 *input) {
 }
 
 ZS_SECTION("zeroserve.call.sums") zs_u64 sums(const zs_u64 *input) {
-  static unsigned char from[1024];
   zs_u64 sum = 0;
   for (zs_u64 round = 0; round < *input; round++) {
     for (int i = 0; i < 1024; i++) {
@@ -26,7 +27,6 @@ ZS_SECTION("zeroserve.call.sums") zs_u64 sums(const zs_u64 *input) {
 }
 
 ZS_SECTION("zeroserve.call.hashes") zs_u64 hashes(const zs_u64 *input) {
-  static unsigned char from[1024];
   zs_u64 hash = 0xcbf29ce484222325;
   for (zs_u64 round = 0; round < *input; round++) {
     for (int i = 0; i < 1024; i++) hash = (hash ^ from[i]) * 0x100000001b3;
