@@ -135,8 +135,10 @@ class SshNetwork:
             accepted = known.algorithms(server.key_name)
             if accepted:
                 connection = self._dial(hops, server, accepted)
-                connection.close()
-                known.check(server.key_name, connection.host_key, time.time())
+                try:
+                    known.check(server.key_name, connection.host_key, time.time())
+                finally:
+                    connection.close()
                 continue
             if not server.known_hosts:
                 raise HostKeyRefused(
