@@ -70,7 +70,6 @@ pub(crate) struct Worker {
     pub(crate) buffers: Buffers,
     pub(crate) lifetimes: Rc<Lifetimes>,
     pub(crate) log: Option<Rc<AccessLog>>,
-    pub(crate) chunk_size: usize,
     /// Where a path is decoded and joined while it is looked up.
     pub(crate) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     generation: RefCell<Rc<LoopGeneration>>,
@@ -87,7 +86,6 @@ impl Worker {
         let (retired, _) = std::sync::mpsc::channel();
         let (myself, _) = futures_channel::mpsc::unbounded();
         Rc::new(Self {
-            chunk_size: rules.chunk_size,
             scratch: RefCell::default(),
             rules,
             clock: Clock::new(),
@@ -182,7 +180,6 @@ async fn serve(setup: Setup) {
         started,
     } = setup;
     let worker = Rc::new(Worker {
-        chunk_size: rules.chunk_size,
         scratch: RefCell::default(),
         rules,
         clock: Clock::new(),

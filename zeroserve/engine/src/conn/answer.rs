@@ -68,22 +68,15 @@ impl<L: Link> Connection<L> {
         start: u64,
         length: u64,
     ) -> Result<(), End> {
-        let entry = generation.site.index.entry(member);
-        let (offset, size) = (entry.offset, entry.size);
-        let mut body = generation.bodies.body(member);
-        if body.is_none() && size <= CACHED_BODY_BYTES_MAX as u64 {
-            let length = usize::try_from(size).map_err(|_| End::Abort)?;
-            body = Some(load_body(&self.worker, generation, member, offset, length).await?);
-        }
-        match body {
-            Some(body) => {
-                let start = usize::try_from(start).map_err(|_| End::Abort)?;
-                let length = usize::try_from(length).map_err(|_| End::Abort)?;
-                let bytes = body.get(start..start + length).ok_or(End::Abort)?;
-                self.seal_with_head(head, bytes)
-            }
-            None => self.stream(generation, head, offset + start, length).await,
-        }
+        let body = small_body(&self.worker, generation, member).await?;
+        let Some(body) = body else {
+            let offset = generation.site.index.entry(member).offset;
+            return self.stream(generation, head, offset + start, length).await;
+        };
+        let start = usize::try_from(start).map_err(|_| End::Abort)?;
+        let length = usize::try_from(length).map_err(|_| End::Abort)?;
+        let bytes = body.get(start..start + length).ok_or(End::Abort)?;
+        self.seal_with_head(head, bytes)
     }
 
     /// Head and body in as few records as there can be: the first holds the head and what fits.
@@ -110,7 +103,7 @@ impl<L: Link> Connection<L> {
         let step = |left: u64| {
             usize::try_from(left)
                 .unwrap_or(usize::MAX)
-                .min(worker.chunk_size)
+                .min(worker.rules.chunk_size)
         };
         let mut buffer = worker.buffers.take(head.len() + step(left));
         buffer.extend_from_slice(&head);
@@ -175,16 +168,23 @@ impl<L: Link> Connection<L> {
     }
 }
 
-/// Reads a small body once and keeps it for the next requests.
-pub(super) async fn load_body(
+/// The whole body of a small member, from memory; read once and kept for the next requests. `None` for
+/// a large one, which streams.
+pub(super) async fn small_body(
     worker: &Worker,
     generation: &LoopGeneration,
     member: u32,
-    offset: u64,
-    length: usize,
-) -> Result<Rc<[u8]>, End> {
+) -> Result<Option<Rc<[u8]>>, End> {
+    if let Some(body) = generation.bodies.body(member) {
+        return Ok(Some(body));
+    }
+    let entry = generation.site.index.entry(member);
+    let length = match usize::try_from(entry.size) {
+        Ok(length) if length <= CACHED_BODY_BYTES_MAX => length,
+        _ => return Ok(None),
+    };
     let buffer = worker.buffers.take(length);
-    let (result, buffer) = ring::read_at(&generation.site.file, buffer, offset, length).await;
+    let (result, buffer) = ring::read_at(&generation.site.file, buffer, entry.offset, length).await;
     if result? != length {
         return Err(End::Abort); // the file was cut short under us
     }
@@ -197,8 +197,9 @@ pub(super) async fn load_body(
     } else {
         gauge.subtract(grown.unsigned_abs());
     }
-    Ok(body)
+    Ok(Some(body))
 }
+
 pub(super) async fn send_all<L: Link>(link: &L, mut output: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut sent = 0;
     while sent < output.len() {

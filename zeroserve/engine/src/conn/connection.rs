@@ -11,10 +11,9 @@ use zs_proto::h2::Preface;
 
 use super::answer::send_all;
 use super::lifetime::{Ended, Registered};
-use super::log_line::log;
+use super::log_line::Record;
 use super::session::{Ingested, Session};
 use super::{Buffers, Link, Peer};
-use crate::clock::monotonic;
 use crate::config::{Limits, Scheme};
 use crate::request::{self, Exchange, Origin};
 use crate::tls;
@@ -346,22 +345,19 @@ impl<L: Link> Connection<L> {
             requester,
             started,
         } = exchange;
-        let (status, body_bytes) = (reply.status, reply.body_bytes);
+        let record = Record {
+            requester,
+            status: reply.status,
+            body_bytes: reply.body_bytes,
+            started,
+        };
         let sent = self.send_reply(&generation, reply).await;
-        let counters = &self.worker.counters;
-        counters.response(status);
-        counters.bytes_sent.add(body_bytes);
-        if let Some(requester) = requester {
-            let duration = monotonic().saturating_sub(started);
-            let facts = (status, body_bytes, duration, generation.id);
-            log(
-                &self.worker,
-                &self.peer,
-                self.session.scheme(),
-                &requester,
-                facts,
-            );
-        }
+        record.finish(
+            &self.worker,
+            &self.peer,
+            self.session.scheme(),
+            generation.id,
+        );
         sent?;
         self.unwanted_body = unwanted_body;
         if keep_alive {

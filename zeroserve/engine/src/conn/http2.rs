@@ -10,15 +10,17 @@ use std::rc::Rc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, Fuse, FusedFuture as _, select};
-use zs_proto::h2::{self, Cause, ErrorCode, Event, StreamId};
+use zs_proto::h2::{self, ErrorCode, Event, StreamId};
 
 use super::answer::send_all;
 use super::connection::{Connection, End};
-use super::http2_body::{Piece, Record, Sending, pieces};
+use super::http2_body::{Piece, Sending, pieces};
 use super::lifetime::{Ended, Lifetime};
+use super::log_line::Record;
 use super::session::{Ingested, Session};
-use super::{Link, Peer, log_line};
-use crate::clock::{monotonic, monotonic_seconds};
+use super::{Link, Peer};
+use crate::clock::monotonic_seconds;
+use crate::config::Limits;
 use crate::generation::LoopGeneration;
 use crate::reply::{Body, Reply};
 use crate::request::{self, Exchange};
@@ -68,6 +70,16 @@ enum Waiting {
     Head,
     /// For windows or bodies of streams that are open.
     Streams,
+}
+
+impl Waiting {
+    const fn seconds(self, limits: &Limits) -> u64 {
+        match self {
+            Self::Idle => limits.idle_seconds,
+            Self::Head => limits.head_seconds,
+            Self::Streams => limits.send_seconds,
+        }
+    }
 }
 
 impl<L: Link> Connection<L> {
@@ -219,8 +231,10 @@ impl<L: Link> Http2<'_, L> {
                     self.achieved = true;
                     (stream, request::refuse(self.worker, error))
                 }
-                Some(Event::Gone { stream, cause }) => {
-                    self.forget(stream, cause);
+                Some(Event::Gone { stream, .. }) => {
+                    if let Some(place) = self.place_of(stream) {
+                        self.finish_at(place);
+                    }
                     continue;
                 }
                 Some(Event::Data { stream, bytes, .. }) => {
@@ -340,11 +354,7 @@ impl<L: Link> Http2<'_, L> {
                     Turn::Waiting
                 });
             };
-            let place = self
-                .sending
-                .iter()
-                .position(|sending| sending.stream == stream);
-            let Some(place) = place else {
+            let Some(place) = self.place_of(stream) else {
                 self.machine.set_ready(stream, false);
                 continue;
             };
@@ -385,13 +395,7 @@ impl<L: Link> Http2<'_, L> {
             self.since = now;
             self.waiting = waiting;
         }
-        let limits = &self.worker.rules.limits;
-        let seconds = match waiting {
-            Waiting::Idle => limits.idle_seconds,
-            Waiting::Head => limits.head_seconds,
-            Waiting::Streams => limits.send_seconds,
-        };
-        let deadline = self.since + seconds;
+        let deadline = self.deadline();
         // In a drain every wait is short: the second announcement must not wait for the peer.
         let drains = self.draining_since.is_some() && !self.machine.is_finished();
         self.lifetime.set_deadline(if drains {
@@ -410,17 +414,16 @@ impl<L: Link> Http2<'_, L> {
         self.lifetime.set_idle(true);
     }
 
+    /// The second in which the wait under way has lasted too long.
+    fn deadline(&self) -> u64 {
+        self.since + self.waiting.seconds(&self.worker.rules.limits)
+    }
+
     /// A wait was cut short: by a drain, which is announced and goes on; by a deadline, which ends it.
     async fn interrupted(&mut self, ended: Ended, link: &L) -> Result<(), End> {
-        let now = monotonic_seconds();
-        let limits = &self.worker.rules.limits;
-        let seconds = match self.waiting {
-            Waiting::Idle => limits.idle_seconds,
-            Waiting::Head => limits.head_seconds,
-            Waiting::Streams => limits.send_seconds,
-        };
-        if self.worker.draining() && (ended == Ended::Draining || now < self.since + seconds) {
-            self.lifetime.revive(limits.send_seconds);
+        let in_time = monotonic_seconds() < self.deadline();
+        if self.worker.draining() && (ended == Ended::Draining || in_time) {
+            self.lifetime.revive(self.worker.rules.limits.send_seconds);
             if self.draining_since.is_some() {
                 self.machine.finish_drain();
             }
@@ -435,38 +438,22 @@ impl<L: Link> Http2<'_, L> {
         Err(End::Abort)
     }
 
-    fn forget(&mut self, stream: StreamId, _cause: Cause) {
-        if let Some(place) = self
-            .sending
+    /// Where among the answers under way a stream's is.
+    fn place_of(&self, stream: StreamId) -> Option<usize> {
+        self.sending
             .iter()
             .position(|sending| sending.stream == stream)
-        {
-            let Sending {
-                generation, record, ..
-            } = self.sending.swap_remove(place);
-            self.finished(&generation, record);
-        }
     }
 
-    pub(super) fn finished(&self, generation: &LoopGeneration, record: Record) {
-        let Record {
-            requester,
-            status,
-            body_bytes,
-            started,
-        } = record;
-        let counters = &self.worker.counters;
-        counters.response(status);
-        counters.bytes_sent.add(body_bytes);
-        if let Some(requester) = requester {
-            let duration = monotonic().saturating_sub(started);
-            log_line::log(
-                self.worker,
-                self.peer,
-                self.session.scheme(),
-                &requester,
-                (status, body_bytes, duration, generation.id),
-            );
-        }
+    /// An answer is over, sent or not.
+    pub(super) fn finish_at(&mut self, place: usize) {
+        let Sending {
+            generation, record, ..
+        } = self.sending.swap_remove(place);
+        self.finished(&generation, record);
+    }
+
+    fn finished(&self, generation: &LoopGeneration, record: Record) {
+        record.finish(self.worker, self.peer, self.session.scheme(), generation.id);
     }
 }

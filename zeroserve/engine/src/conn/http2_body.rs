@@ -2,19 +2,17 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
 
 use zs_proto::h2::{self, StreamId};
 
 use super::Link;
-use super::answer::load_body;
+use super::answer::small_body;
 use super::connection::End;
 use super::http2::Http2;
+use super::log_line::Record;
 use crate::generation::LoopGeneration;
-use crate::observe::Requester;
-use crate::reply::{Body, CACHED_BODY_BYTES_MAX};
+use crate::reply::Body;
 use crate::ring;
-use crate::worker::Worker;
 
 /// An answer whose body has not all been taken by the state machine.
 pub(super) struct Sending {
@@ -40,14 +38,6 @@ pub(super) enum Piece {
         start: u64,
         length: u64,
     },
-}
-
-/// What the log will say of an answer.
-pub(super) struct Record {
-    pub(super) requester: Option<Requester>,
-    pub(super) status: u16,
-    pub(super) body_bytes: u64,
-    pub(super) started: Duration,
 }
 
 impl<L: Link> Http2<'_, L> {
@@ -79,13 +69,16 @@ impl<L: Link> Http2<'_, L> {
                 length,
             }) => {
                 let generation = &answer.generation;
-                let entry = generation.site.index.entry(*member);
-                if entry.size <= CACHED_BODY_BYTES_MAX as u64 {
-                    answer.pieces[0] = cached(worker, generation, *member, *start, *length).await?;
+                if let Some(body) = small_body(worker, generation, *member).await? {
+                    let number = |value: u64| usize::try_from(value).map_err(|_| End::Abort);
+                    let at = number(*start)?;
+                    let end = at + number(*length)?;
+                    answer.pieces[0] = Piece::Cached { body, at, end };
                     return Ok(());
                 }
                 let count = usize::try_from(*length).unwrap_or(usize::MAX).min(room);
-                let (file, offset) = (&generation.site.file, entry.offset + *start);
+                let offset = generation.site.index.entry(*member).offset + *start;
+                let file = &generation.site.file;
                 let buffer = worker.buffers.take(count);
                 let (result, buffer) = ring::read_at(file, buffer, offset, count).await;
                 if result? != count {
@@ -103,10 +96,7 @@ impl<L: Link> Http2<'_, L> {
             answer.pieces.pop_front();
         }
         if answer.pieces.is_empty() {
-            let Sending {
-                generation, record, ..
-            } = self.sending.swap_remove(place);
-            self.finished(&generation, record);
+            self.finish_at(place);
         } else {
             machine.set_ready(stream, true);
         }
@@ -126,37 +116,6 @@ fn send_part(
     let part = &bytes[..room.min(bytes.len())];
     let ends = last && part.len() == bytes.len();
     machine.send_data(stream, part, ends).unwrap_or(part.len())
-}
-
-/// A small member's range, from memory.
-async fn cached(
-    worker: &Worker,
-    generation: &LoopGeneration,
-    member: u32,
-    start: u64,
-    length: u64,
-) -> Result<Piece, End> {
-    let entry = generation.site.index.entry(member);
-    let number = |value: u64| usize::try_from(value).map_err(|_| End::Abort);
-    let body = match generation.bodies.body(member) {
-        Some(body) => body,
-        None => {
-            load_body(
-                worker,
-                generation,
-                member,
-                entry.offset,
-                number(entry.size)?,
-            )
-            .await?
-        }
-    };
-    let at = number(start)?;
-    Ok(Piece::Cached {
-        body,
-        at,
-        end: at + number(length)?,
-    })
 }
 
 /// A reply's body as pieces. `head` holds the head's bytes and, behind them, those of an inline body.

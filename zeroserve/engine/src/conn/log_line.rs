@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::clock::monotonic;
 use crate::observe::{Line, Requester};
 use crate::worker::Worker;
 
@@ -26,26 +27,42 @@ impl Peer {
     }
 }
 
-/// One line about a finished request: status, bytes of body, duration, generation.
-pub(super) fn log(
-    worker: &Worker,
-    peer: &Peer,
-    scheme: &'static str,
-    requester: &Requester,
-    (status, body_bytes, duration, generation): (u16, u64, Duration, u64),
-) {
-    let Some(log) = &worker.log else { return };
-    let kept = log.record(&Line {
-        peer: &peer.text(),
-        scheme,
-        date: worker.clock.date(),
-        requester,
-        status,
-        body_bytes,
-        duration,
-        generation,
-    });
-    if !kept {
-        worker.counters.log_lines_dropped.add(1);
+/// What is told of an answer when it is over.
+pub(super) struct Record {
+    /// For the log, when there is one.
+    pub(super) requester: Option<Requester>,
+    pub(super) status: u16,
+    pub(super) body_bytes: u64,
+    pub(super) started: Duration,
+}
+
+impl Record {
+    /// Counts the answer, and gives it its line.
+    pub(super) fn finish(
+        self,
+        worker: &Worker,
+        peer: &Peer,
+        scheme: &'static str,
+        generation: u64,
+    ) {
+        let counters = &worker.counters;
+        counters.response(self.status);
+        counters.bytes_sent.add(self.body_bytes);
+        let (Some(log), Some(requester)) = (&worker.log, &self.requester) else {
+            return;
+        };
+        let kept = log.record(&Line {
+            peer: &peer.text(),
+            scheme,
+            date: worker.clock.date(),
+            requester,
+            status: self.status,
+            body_bytes: self.body_bytes,
+            duration: monotonic().saturating_sub(self.started),
+            generation,
+        });
+        if !kept {
+            counters.log_lines_dropped.add(1);
+        }
     }
 }
