@@ -1,7 +1,19 @@
 //! Header fields as they lie in the receive buffer: read again when somebody asks, never copied.
 
-use crate::scan::trim;
+use crate::scan::{field_value_end, is_token, trim};
 use memchr::memchr;
+
+/// Whether these bytes can name a field (RFC 9110, section 5.1).
+#[must_use]
+pub fn is_name(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&byte| is_token(byte))
+}
+
+/// Whether these bytes can be a field's value (RFC 9110, section 5.5): no line break, no control byte.
+#[must_use]
+pub fn is_value(bytes: &[u8]) -> bool {
+    field_value_end(bytes).is_none()
+}
 
 /// The `(name, value)` pairs of a parsed block, in the order they came.
 ///
@@ -16,6 +28,12 @@ pub struct Fields<'b> {
 impl<'b> Fields<'b> {
     /// `block` must have passed the parser: whole field lines, each closed by `CRLF`.
     pub(crate) const fn checked(block: &'b [u8]) -> Self {
+        Self { block }
+    }
+
+    /// Lines that somebody else checked: each a token, a colon, a value of [`is_value`], and `CRLF`.
+    #[must_use]
+    pub const fn of_lines(block: &'b [u8]) -> Self {
         Self { block }
     }
 

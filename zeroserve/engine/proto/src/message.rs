@@ -158,6 +158,12 @@ impl<'b> RequestHead<'b> {
         Fields::checked(self.block)
     }
 
+    /// The field lines as bytes, each with its `CRLF`; without the empty line.
+    #[must_use]
+    pub const fn block(&self) -> &'b [u8] {
+        self.block
+    }
+
     /// The preconditions of this request, for [`crate::conditional::evaluate`].
     #[must_use]
     pub const fn conditions(&self) -> Conditions<'b> {

@@ -3,6 +3,8 @@
 //! Everything that looks a path up (files, scripts, the internal folder) goes through [`clean`], so
 //! that no two parts of the server can disagree on what a path means.
 
+use std::borrow::Cow;
+
 use crate::error::PeerError;
 
 /// The folder of an archive that is never served.
@@ -69,6 +71,42 @@ pub fn clean<'b>(raw: &'b [u8], scratch: &'b mut Vec<u8>) -> Result<CleanPath<'b
         Some(path) => Ok(path),
         None => rebuild(rest, scratch),
     }
+}
+
+/// `raw` with empty and `.` segments left out and `..` resolved, still percent-encoded; a slash at the end stays. `..` above
+/// the root stops there. An encoded dot or slash is only a byte here: lookups go by [`clean`].
+#[must_use]
+pub fn normalize(raw: &[u8]) -> Cow<'_, [u8]> {
+    let rest = raw.strip_prefix(b"/").unwrap_or(raw);
+    let segments = || rest.split(|&byte| byte == b'/');
+    let last = segments().count() - 1;
+    let plain = |(at, segment): (usize, &[u8])| match segment {
+        b"" => at == last,
+        b"." | b".." => false,
+        _ => true,
+    };
+    if raw.starts_with(b"/") && segments().enumerate().all(plain) {
+        return Cow::Borrowed(raw);
+    }
+    let mut out = vec![b'/'];
+    for (at, segment) in segments().enumerate() {
+        match segment {
+            b"" | b"." => {}
+            b".." => {
+                // Up to the slash before the segment that is given up.
+                let parent = out.iter().rev().skip(1).position(|&byte| byte == b'/');
+                let kept = parent.map_or(1, |back| out.len() - 1 - back);
+                out.truncate(kept.max(1));
+            }
+            _ => {
+                out.extend_from_slice(segment);
+                if at != last {
+                    out.push(b'/');
+                }
+            }
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// The path when it is clean already. Decides in one scan; bytes above 0x7F take the slow road.

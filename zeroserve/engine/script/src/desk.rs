@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::helper::{Answer, Arguments, Function, HelperResult, Phases, Refusal};
+use crate::helper::{Answer, Arguments, Function, Helper, HelperResult, Phases, Refusal};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::vm::{self, Event, Reply, Vm};
@@ -95,6 +95,19 @@ fn call<C>(desk: &mut Desk<C>, vm: *mut Vm) -> HelperResult {
     let (module, machine) = unsafe { (&*desk.module, &mut *vm) };
     let (_, _, number) = vm::site_parts(machine.site);
     let helper = &module.helpers[number];
+    let registers = machine.arguments;
+    let answer = run(desk, vm, helper);
+    if let Some(observe) = module.observer {
+        // SAFETY: as in `run`, which has returned: nobody else looks at memory or context now.
+        let (memory, context) = unsafe { (Memory::new(vm), &mut *desk.context) };
+        observe(context, &memory, helper, &registers, &answer);
+    }
+    answer
+}
+
+fn run<C>(desk: &mut Desk<C>, vm: *mut Vm, helper: &Helper<C>) -> HelperResult {
+    // SAFETY: as in `call`.
+    let machine = unsafe { &mut *vm };
     if !helper.phases.allows(desk.phase) {
         return Err("not allowed in this phase of a request".into());
     }

@@ -92,6 +92,9 @@ pub type Checked<C> = fn(&mut C, &mut Arguments<'_>) -> HelperResult;
 /// A helper that looks at the memory itself: for pointers without a length beside them.
 pub type Raw<C> = fn(&mut C, &mut Memory<'_>, [u64; ARGUMENTS]) -> HelperResult;
 
+/// Looks on after each call of a helper, with the registers that it got and its answer.
+pub type Observer<C> = fn(&mut C, &Memory<'_>, &Helper<C>, &[u64; ARGUMENTS], &HelperResult);
+
 pub enum Function<C> {
     Checked(&'static [Kind], Checked<C>),
     /// The number of registers it reads.
@@ -136,6 +139,7 @@ impl<C> Helper<C> {
 pub struct HelperTable<C> {
     helpers: HashMap<&'static str, Helper<C>>,
     sections: Vec<&'static str>,
+    pub(crate) observer: Option<Observer<C>>,
 }
 
 impl<C> Default for HelperTable<C> {
@@ -143,6 +147,7 @@ impl<C> Default for HelperTable<C> {
         Self {
             helpers: HashMap::new(),
             sections: Vec::new(),
+            observer: None,
         }
     }
 }
@@ -171,6 +176,12 @@ impl<C> HelperTable<C> {
     /// Adds an entry section: its full name, or with a last dot the beginning of a family of names.
     pub fn entry_section(&mut self, name: &'static str) -> &mut Self {
         self.sections.push(name);
+        self
+    }
+
+    /// Has every call of a helper looked on, in modules that are compiled from now on.
+    pub fn observe(&mut self, observer: Observer<C>) -> &mut Self {
+        self.observer = Some(observer);
         self
     }
 

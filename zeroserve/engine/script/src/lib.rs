@@ -33,7 +33,7 @@ mod vm;
 pub use error::{LoadError, LoadErrorKind, RunError};
 pub use helper::{
     Answer, Arguments, Checked, Footprint, Function, Helper, HelperResult, HelperTable, Kind,
-    Phases, Raw, Refusal, string_out,
+    Observer, Phases, Raw, Refusal, string_out,
 };
 pub use memory::Memory;
 pub use module::{EntryId, Figures, Module};

@@ -8,7 +8,7 @@ use crate::code::CodeMemory;
 use crate::compile::{self, Compiled};
 use crate::elf;
 use crate::error::{LoadError, LoadErrorKind};
-use crate::helper::{Helper, HelperTable};
+use crate::helper::{Helper, HelperTable, Observer};
 use crate::layout::GRANULES;
 use crate::program::{Entry, Program};
 use crate::vm::{ARGUMENTS, Vm};
@@ -29,6 +29,7 @@ pub struct Module<C> {
     pub(crate) image: Vec<u8>,
     pub(crate) touched: Vec<u16>,
     pub(crate) helpers: Vec<Helper<C>>,
+    pub(crate) observer: Option<Observer<C>>,
     functions: Vec<FunctionName>,
     entries: Vec<Entry>,
     starts: Vec<usize>,
@@ -105,7 +106,12 @@ impl<C> Module<C> {
         let code = CodeMemory::new(&compiled.bytes)
             .map_err(|each| internal(format!("executable memory: {each}")))?;
         Ok(Arc::new(Self::assemble(
-            name, program, helpers, &compiled, code,
+            name,
+            program,
+            helpers,
+            table.observer,
+            &compiled,
+            code,
         )))
     }
 
@@ -113,6 +119,7 @@ impl<C> Module<C> {
         name: &str,
         program: Program,
         helpers: Vec<Helper<C>>,
+        observer: Option<Observer<C>>,
         compiled: &Compiled,
         code: CodeMemory,
     ) -> Self {
@@ -135,6 +142,7 @@ impl<C> Module<C> {
                 .filter_map(|each| u16::try_from(each).ok())
                 .collect(),
             helpers,
+            observer,
             functions: names.collect(),
             entries: program.entries,
             starts: compiled.starts.clone(),

@@ -1,0 +1,61 @@
+//! Query strings, as HTML forms write them (WHATWG URL, section 5.1).
+
+use std::borrow::Cow;
+
+/// `(name, value)` pairs, decoded, in order. A pair without `=` has an empty value.
+pub(crate) fn pairs(query: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    query
+        .split(|&byte| byte == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let at = memchr::memchr(b'=', pair).unwrap_or(pair.len());
+            let value = pair.get(at + 1..).unwrap_or_default();
+            (decoded(&pair[..at]), decoded(value))
+        })
+}
+
+/// `+` is a space; a `%` that begins no pair of hex digits stays.
+pub(crate) fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr2(b'%', b'+', text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let digits = tail.first_chunk::<2>();
+        let pair = digits.and_then(|[high, low]| Some(hex(*high)? << 4 | hex(*low)?));
+        rest = match (byte, pair) {
+            (b'%', Some(value)) => {
+                out.push(value);
+                &tail[2..]
+            }
+            _ => {
+                out.push(if byte == b'+' { b' ' } else { byte });
+                tail
+            }
+        };
+    }
+    Cow::Owned(out)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_decoded_and_odd_ones_kept() {
+        let all: Vec<_> = pairs(b"a=1&&b&c=x%20y+z&%zz=%4").collect();
+        let wanted: [(&[u8], &[u8]); 4] =
+            [(b"a", b"1"), (b"b", b""), (b"c", b"x y z"), (b"%zz", b"%4")];
+        assert_eq!(all.len(), wanted.len());
+        for ((name, value), wanted) in all.iter().zip(wanted) {
+            assert_eq!((&**name, &**value), wanted);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! JSON documents.
+
+use crate::table::Row;
+
+pub(super) const ROWS: &[Row] = &[];

@@ -1,0 +1,40 @@
+//! The script chain: what scripts see of a request, what they can do to it, and in which order they run.
+//!
+//! Comes in: a request's head, compiled scripts, what the process shares (rate limits, state), and when asked for,
+//! a body or a member of the tarball. Goes out: a verdict, a changed request, header fields, log lines. Never here: a
+//! socket, a file, a clock, a thread.
+//!
+//! ```text
+//! scripts (compiled, in order) ─► execution ─► step: done, yield, need ─► verdict      the engine drives it
+//!                                    │
+//!                     context ◄── helpers (one table: `table`)                         what a run may see and change
+//! ```
+//!
+//! The caller steps an [`Execution`] until it is done. It decides by its own clock what a yield means, and fetches
+//! what a need names; whoever drops an execution cancels it.
+
+mod context;
+mod execution;
+mod field_block;
+mod form;
+mod helpers;
+mod json;
+mod log;
+mod metadata;
+mod request;
+mod response;
+mod scripts;
+mod services;
+mod table;
+mod trace;
+
+pub use context::{Body, Context};
+pub use execution::{Execution, FileMetadata, Need, Now, Pool, Step, Supply, Verdict};
+pub use field_block::FieldBlock;
+pub use log::Line;
+pub use request::{Connection, Request};
+pub use response::Response;
+pub use scripts::{SCRIPTS_FOLDER, Scripts};
+pub use services::{Caps, Services};
+pub use trace::{CallTrace, RunTrace, Trace};
+pub use zs_script::{LoadError, RunError, Runtime};

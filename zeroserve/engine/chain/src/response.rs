@@ -1,0 +1,29 @@
+//! A script's own response, and the head of any response while hooks look at it.
+
+use crate::field_block::FieldBlock;
+
+/// What `zs_respond` sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// 100 to 999.
+    pub status: u16,
+    pub body: Vec<u8>,
+    /// `application/json`; else plain text, unless a script sets another.
+    pub json: bool,
+}
+
+/// A finished response's head, in a hook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ResponseHead {
+    pub(crate) status: u16,
+    pub(crate) fields: FieldBlock,
+}
+
+/// A call target that looks at the response's head before it goes out.
+#[derive(Clone, Debug)]
+pub(crate) struct Hook {
+    /// Index in the chain's scripts.
+    pub(crate) script: String,
+    pub(crate) function: String,
+    pub(crate) argument: serde_json::Value,
+}

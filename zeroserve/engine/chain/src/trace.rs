@@ -1,0 +1,113 @@
+//! Notes of what scripts did, for `explain` and tests. Kept only by scripts that were compiled for it.
+
+use zs_script::{Answer, Function, Helper, HelperResult, Kind, Memory};
+
+use crate::context::Context;
+
+/// Helper calls that are noted for one request: a loop must not fill the memory.
+const CALLS_MAX: usize = 10_000;
+/// Of one argument's text.
+const TEXT_BYTES_MAX: usize = 200;
+
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    pub runs: Vec<RunTrace>,
+    /// Indices of the runs that have not ended, outermost first.
+    pub(crate) open: Vec<usize>,
+    calls: usize,
+}
+
+/// One script's run, or one call target's.
+#[derive(Clone, Debug)]
+pub struct RunTrace {
+    pub script: String,
+    pub function: String,
+    /// 0 for a script of the chain, more for calls.
+    pub depth: usize,
+    pub calls: Vec<CallTrace>,
+    pub fuel: u64,
+    /// `passed`, `responded`, `aborted`, `returned N`, or why it failed.
+    pub outcome: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct CallTrace {
+    pub helper: &'static str,
+    pub arguments: Vec<String>,
+    pub result: String,
+}
+
+/// Notes a call. Buffers are shown as the helper left them.
+pub(crate) fn observe(
+    context: &mut Context,
+    memory: &Memory<'_>,
+    helper: &Helper<Context>,
+    registers: &[u64; 5],
+    result: &HelperResult,
+) {
+    let Some(trace) = &mut context.trace else {
+        return;
+    };
+    trace.calls += 1;
+    if trace.calls > CALLS_MAX {
+        return;
+    }
+    let open = trace.open.last();
+    let Some(run) = open.and_then(|&index| trace.runs.get_mut(index)) else {
+        return;
+    };
+    run.calls.push(CallTrace {
+        helper: helper.name,
+        arguments: arguments(memory, &helper.function, registers),
+        result: match result {
+            Ok(Answer::Value(value)) => value.to_string(),
+            Ok(Answer::Suspend) => "waits".to_owned(),
+            Err(refusal) => format!("refused: {}", refusal.0),
+        },
+    });
+}
+
+fn arguments(
+    memory: &Memory<'_>,
+    function: &Function<Context>,
+    registers: &[u64; 5],
+) -> Vec<String> {
+    let kinds = match function {
+        Function::Checked(kinds, _) => *kinds,
+        Function::Raw(count, _) => {
+            let numbers = registers[..*count].iter();
+            return numbers.map(|each| format!("{each:#x}")).collect();
+        }
+    };
+    let mut register = 0;
+    let each = |kind: &Kind| {
+        let first = registers[register];
+        let length = match kind {
+            Kind::Scalar | Kind::Handle => None,
+            Kind::OutExactly(bytes) => Some(u64::from(*bytes)),
+            _ => Some(registers[register + 1]),
+        };
+        register += kind.registers();
+        match length {
+            None => first.cast_signed().to_string(),
+            Some(length) => memory.bytes(first, length).map_or_else(
+                || "outside of memory".to_owned(),
+                |bytes| shown(*kind, bytes),
+            ),
+        }
+    };
+    kinds.iter().map(each).collect()
+}
+
+fn shown(kind: Kind, bytes: &[u8]) -> String {
+    // A buffer's text ends at its NUL.
+    let end = match kind {
+        Kind::Out => bytes.iter().position(|&byte| byte == 0),
+        _ => None,
+    };
+    let bytes = &bytes[..end.unwrap_or(bytes.len()).min(TEXT_BYTES_MAX)];
+    match std::str::from_utf8(bytes) {
+        Ok(text) => format!("{text:?}"),
+        Err(_) => format!("{} bytes", bytes.len()),
+    }
+}
