@@ -80,6 +80,15 @@ pub(crate) enum Scheme {
     Https,
 }
 
+impl Scheme {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// A bound, listening socket for each event loop.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

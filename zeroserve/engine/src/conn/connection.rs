@@ -10,8 +10,9 @@ use zs_proto::h1::parse::{HeadProgress, parse_head};
 use zs_proto::h2::Preface;
 
 use super::answer::send_all;
-use super::lifetime::{Ended, Registered};
+use super::lifetime::{Ended, Lifetime, Registered};
 use super::log_line::Record;
+use super::opening::FirstFlight;
 use super::session::{Ingested, Session};
 use super::{Buffers, Link, Peer};
 use crate::config::{Limits, Scheme};
@@ -109,7 +110,8 @@ pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, sche
         .register(worker.rules.limits.handshake_seconds);
     worker.counters.connections.add(1);
     let _open = Open::new(&worker);
-    if let Some((session, waiting)) = open_session(&worker, scheme) {
+    let opened = open_session(&worker, &link, &place.lifetime, scheme).await;
+    if let Some((session, waiting)) = opened {
         let mut connection = Connection {
             worker: Rc::clone(&worker),
             link,
@@ -121,15 +123,16 @@ pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, sche
             unfinished: None,
             unwanted_body: None,
             waiting,
-            origin: Origin { scheme, sni: None },
+            origin: Origin { scheme, tls: None },
             requests: 0,
             protocol: Protocol::Undecided,
         };
         let Err(end) = connection.run().await;
         connection.finish(end).await;
     } else {
-        drop(place);
+        link.abort().await;
         link.close().await;
+        drop(place);
     }
 }
 
@@ -150,23 +153,29 @@ impl Drop for Open {
     }
 }
 
-fn open_session<C>(worker: &Worker, scheme: Scheme) -> Option<(Session<C>, Waiting)>
-where
-    C: std::ops::Deref<Target = [u8]>,
-{
+/// `None` when the connection ends before there is a session.
+async fn open_session<L: Link>(
+    worker: &Worker,
+    link: &L,
+    lifetime: &Lifetime,
+    scheme: Scheme,
+) -> Option<(Session<L::Chunk>, Waiting)> {
     match scheme {
         Scheme::Http => Some((Session::Plain { output: Vec::new() }, Waiting::Nothing)),
         Scheme::Https => {
+            let first = lifetime.guard(FirstFlight::read(link)).await.ok()??;
             let generation = worker.generation();
-            let session = tls::Session::accept(generation.tls.as_ref()?).ok()?;
-            Some((Session::Tls(Box::new(session)), Waiting::Handshake))
+            let context = generation.tls.as_ref()?;
+            let session = tls::Session::accept(context, first.bytes, first.hello.as_deref());
+            Some((Session::Tls(Box::new(session.ok()?)), Waiting::Handshake))
         }
     }
 }
 
 impl<L: Link> Connection<L> {
     async fn run(&mut self) -> Result<std::convert::Infallible, End> {
-        let mut peer_closed = false;
+        let begun = self.session.begin(&mut self.input);
+        let mut peer_closed = self.ingested(begun).await?;
         loop {
             match self.protocol() {
                 Protocol::Undecided => {}
@@ -211,12 +220,18 @@ impl<L: Link> Connection<L> {
             self.input = self.worker.buffers.take(0);
         }
         let outcome = self.session.ingest(chunk, &mut self.input);
+        self.ingested(outcome).await
+    }
+
+    async fn ingested(&mut self, outcome: Ingested) -> Result<bool, End> {
         match outcome {
             Ingested::Open => Ok(false),
             Ingested::PeerClosed => Ok(true),
             Ingested::Established => {
                 self.worker.counters.tls_handshakes.add(1);
-                self.origin.sni = self.session.server_name();
+                if let Session::Tls(session) = &mut self.session {
+                    self.origin.tls = Some(Rc::new(session.take_info()));
+                }
                 self.waiting = Waiting::Nothing;
                 Ok(false)
             }
@@ -352,12 +367,7 @@ impl<L: Link> Connection<L> {
             started,
         };
         let sent = self.send_reply(&generation, reply).await;
-        record.finish(
-            &self.worker,
-            &self.peer,
-            self.session.scheme(),
-            generation.id,
-        );
+        record.finish(&self.worker, &self.peer, &self.origin, generation.id);
         sent?;
         self.unwanted_body = unwanted_body;
         if keep_alive {

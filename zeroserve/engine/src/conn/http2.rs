@@ -42,6 +42,7 @@ pub(super) struct Http2<'c, L: Link> {
     input: &'c mut Vec<u8>,
     lifetime: &'c Lifetime,
     peer: &'c Peer,
+    origin: &'c request::Origin,
     pub(super) sending: Vec<Sending>,
     waiting: Waiting,
     /// Second in which the wait began, or something was last achieved.
@@ -104,6 +105,7 @@ impl<L: Link> Connection<L> {
             input,
             lifetime,
             peer,
+            origin,
             sending: Vec::new(),
             waiting: Waiting::Idle,
             since: monotonic_seconds(),
@@ -113,7 +115,7 @@ impl<L: Link> Connection<L> {
         let mut receiving = pin!(link.recv().fuse());
         let mut peer_closed = false;
         loop {
-            http2.handle_input(origin);
+            http2.handle_input();
             let turn = http2.fill_output().await?;
             if let Some(output) = http2.sealed_output()? {
                 peer_closed |= http2
@@ -200,7 +202,7 @@ impl<L: Link> Http2<'_, L> {
     }
 
     /// Answers what has arrived.
-    fn handle_input(&mut self, origin: &request::Origin) {
+    fn handle_input(&mut self) {
         let now = monotonic_seconds();
         self.announce_drain(now);
         let mut consumed = 0;
@@ -218,7 +220,7 @@ impl<L: Link> Http2<'_, L> {
                     self.lifetime.set_used();
                     let generation = self.worker.generation();
                     let mut exchange =
-                        request::answer(self.worker, generation, &head, origin, false);
+                        request::answer(self.worker, generation, &head, self.origin, false);
                     if let Some(requester) = &mut exchange.requester {
                         requester.version = "HTTP/2.0";
                     }
@@ -454,6 +456,6 @@ impl<L: Link> Http2<'_, L> {
     }
 
     fn finished(&self, generation: &LoopGeneration, record: Record) {
-        record.finish(self.worker, self.peer, self.session.scheme(), generation.id);
+        record.finish(self.worker, self.peer, self.origin, generation.id);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::monotonic;
 use crate::observe::{Line, Requester};
+use crate::request::Origin;
 use crate::worker::Worker;
 
 /// The other end, as the log shows it.
@@ -38,13 +39,7 @@ pub(super) struct Record {
 
 impl Record {
     /// Counts the answer, and gives it its line.
-    pub(super) fn finish(
-        self,
-        worker: &Worker,
-        peer: &Peer,
-        scheme: &'static str,
-        generation: u64,
-    ) {
+    pub(super) fn finish(self, worker: &Worker, peer: &Peer, origin: &Origin, generation: u64) {
         let counters = &worker.counters;
         counters.response(self.status);
         counters.bytes_sent.add(self.body_bytes);
@@ -53,7 +48,8 @@ impl Record {
         };
         let kept = log.record(&Line {
             peer: &peer.text(),
-            scheme,
+            scheme: origin.scheme.as_str(),
+            tls: origin.tls.as_deref(),
             date: worker.clock.date(),
             requester,
             status: self.status,

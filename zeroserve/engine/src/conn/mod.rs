@@ -9,6 +9,7 @@ mod http2_body;
 mod lifetime;
 mod link;
 mod log_line;
+mod opening;
 mod session;
 #[cfg(test)]
 mod tests;

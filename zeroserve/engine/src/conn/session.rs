@@ -11,6 +11,14 @@ pub(super) enum Session<C> {
 }
 
 impl<C: Deref<Target = [u8]>> Session<C> {
+    /// Works on what was read before there was a session; to be called once, before `ingest`.
+    pub(super) fn begin(&mut self, plaintext: &mut Vec<u8>) -> Ingested {
+        match self {
+            Self::Plain { .. } => Ingested::Open,
+            Self::Tls(session) => session.begin(plaintext),
+        }
+    }
+
     /// Bytes from the wire in; request bytes are appended to `plaintext`.
     pub(super) fn ingest(&mut self, chunk: C, plaintext: &mut Vec<u8>) -> Ingested {
         match self {
@@ -44,21 +52,6 @@ impl<C: Deref<Target = [u8]>> Session<C> {
         match self {
             Self::Plain { output } => output,
             Self::Tls(session) => session.output(),
-        }
-    }
-
-    /// The name that the client opened the connection for, in lower case.
-    pub(super) fn server_name(&self) -> Option<Box<str>> {
-        match self {
-            Self::Plain { .. } => None,
-            Self::Tls(session) => session.server_name(),
-        }
-    }
-
-    pub(super) const fn scheme(&self) -> &'static str {
-        match self {
-            Self::Plain { .. } => "http",
-            Self::Tls(_) => "https",
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::clock::DATE_LEN;
 use crate::config::LogFormat;
 use crate::ring;
+use crate::tls::ConnectionInfo;
 
 /// Lines waiting to be written, in bytes. Beyond it new lines are dropped.
 const PENDING_BYTES_MAX: usize = 1 << 20;
@@ -50,6 +51,8 @@ impl Requester {
 pub(crate) struct Line<'a> {
     pub(crate) peer: &'a str,
     pub(crate) scheme: &'static str,
+    /// Of a TLS connection; shown in the JSON form only.
+    pub(crate) tls: Option<&'a ConnectionInfo>,
     pub(crate) date: [u8; DATE_LEN],
     pub(crate) requester: &'a Requester,
     pub(crate) status: u16,
@@ -181,6 +184,8 @@ fn write_json(out: &mut Vec<u8>, line: &Line<'_>) {
         generation: u64,
         referer: std::borrow::Cow<'a, str>,
         user_agent: std::borrow::Cow<'a, str>,
+        #[serde(flatten)]
+        tls: Option<&'a ConnectionInfo>,
     }
     let requester = line.requester;
     let record = Record {
@@ -196,6 +201,7 @@ fn write_json(out: &mut Vec<u8>, line: &Line<'_>) {
         generation: line.generation,
         referer: String::from_utf8_lossy(&requester.referer),
         user_agent: String::from_utf8_lossy(&requester.user_agent),
+        tls: line.tls,
     };
     if serde_json::to_writer(&mut *out, &record).is_ok() {
         out.push(b'\n');
@@ -210,6 +216,7 @@ mod tests {
         Line {
             peer: "192.0.2.7",
             scheme: "https",
+            tls: None,
             date: *b"Tue, 24 Nov 2026 06:01:09 GMT",
             requester,
             status: 200,
@@ -265,5 +272,29 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["status"], 200);
         assert_eq!(value["duration_us"], 42);
+        assert!(value.get("ja4").is_none(), "plain HTTP has none");
+    }
+
+    #[test]
+    fn json_lines_name_what_is_known_of_a_tls_connection() {
+        let requester = requester(b"/");
+        let info = ConnectionInfo {
+            alpn: Some("h2"),
+            sni_inner: Some("secret.example".into()),
+            sni_outer: Some("public.example".into()),
+            ech: Some(true),
+            ja4: Some("t13d1516h2_8daaf6152771_e5627efa2ab1".into()),
+            ja4_inner: None,
+        };
+        let mut out = Vec::new();
+        let line = Line {
+            tls: Some(&info),
+            ..line(&requester)
+        };
+        write_json(&mut out, &line);
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["sni"], "secret.example");
+        assert_eq!(value["ech"], true);
+        assert_eq!(value["ja4"], "t13d1516h2_8daaf6152771_e5627efa2ab1");
     }
 }

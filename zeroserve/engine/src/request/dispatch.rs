@@ -74,7 +74,8 @@ pub(super) fn dispatch(
 /// 421 for hosts that the operator has not listed, and for a `Host` other than the name that the TLS
 /// connection was opened for.
 fn check_host(rules: &Rules, head: &RequestHead<'_>, origin: &Origin) -> Result<(), PeerError> {
-    if rules.hostnames.is_none() && origin.sni.is_none() {
+    let opened_for = origin.server_name();
+    if rules.hostnames.is_none() && opened_for.is_none() {
         return Ok(());
     }
     let name = host_name(head.host.unwrap_or_default());
@@ -83,10 +84,7 @@ fn check_host(rules: &Rules, head: &RequestHead<'_>, origin: &Origin) -> Result<
             .iter()
             .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
     });
-    let same = origin
-        .sni
-        .as_ref()
-        .is_none_or(|sni| sni.as_bytes().eq_ignore_ascii_case(name));
+    let same = opened_for.is_none_or(|sni| sni.as_bytes().eq_ignore_ascii_case(name));
     if listed && same {
         Ok(())
     } else {

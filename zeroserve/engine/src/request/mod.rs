@@ -15,6 +15,7 @@ use crate::config::Scheme;
 use crate::generation::LoopGeneration;
 use crate::observe::Requester;
 use crate::reply::{self, ConnectionField, Opening, Reply};
+use crate::tls::ConnectionInfo;
 use crate::worker::Worker;
 
 /// A body that nobody wants is read away up to here, so that the connection can go on; beyond it,
@@ -24,8 +25,15 @@ const UNWANTED_BODY_BYTES_MAX: u64 = 1 << 20;
 /// What is known of a request before its first byte: how its connection came about.
 pub(crate) struct Origin {
     pub(crate) scheme: Scheme,
-    /// The name that the TLS connection was opened for.
-    pub(crate) sni: Option<Box<str>>,
+    /// What is known of the TLS connection, once its handshake is done.
+    pub(crate) tls: Option<Rc<ConnectionInfo>>,
+}
+
+impl Origin {
+    /// The name that the TLS connection was opened for, in lower case.
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        self.tls.as_ref()?.sni_inner.as_deref()
+    }
 }
 
 /// One request's answer, and what happens to the connection then.

@@ -8,6 +8,7 @@ use boring::error::ErrorStack;
 use boring::ssl::{ErrorCode, NameType, SslStream};
 
 use super::Context;
+use super::info::{ConnectionInfo, Seen, host_name};
 
 /// Room made for plaintext per read: requests are small, uploads take a few turns.
 const PLAINTEXT_STEP: usize = 2 << 10;
@@ -15,6 +16,7 @@ const PLAINTEXT_STEP: usize = 2 << 10;
 pub(crate) struct Session<C> {
     stream: SslStream<Memory<C>>,
     established: bool,
+    seen: Seen,
 }
 
 /// What a chunk of ciphertext led to.
@@ -32,15 +34,26 @@ pub(crate) enum Ingested {
 
 /// The transport `BoringSSL` sees.
 struct Memory<C> {
+    /// What was read before there was a session.
+    first: Vec<u8>,
     input: Option<C>,
+    /// Bytes of whichever of the two is being read.
     taken: usize,
     output: Vec<u8>,
 }
 
+impl<C> Memory<C> {
+    const fn is_empty(&self) -> bool {
+        self.input.is_none() && self.first.is_empty()
+    }
+}
+
 impl<C: Deref<Target = [u8]>> Read for Memory<C> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let Some(chunk) = &self.input else {
-            return Err(io::ErrorKind::WouldBlock.into());
+        let chunk: &[u8] = match &self.input {
+            _ if !self.first.is_empty() => &self.first,
+            Some(chunk) => chunk,
+            None => return Err(io::ErrorKind::WouldBlock.into()),
         };
         let left = chunk.get(self.taken..).unwrap_or_default();
         let count = left.len().min(into.len());
@@ -48,7 +61,10 @@ impl<C: Deref<Target = [u8]>> Read for Memory<C> {
         self.taken += count;
         if self.taken == chunk.len() {
             // Back to the loop's pool at once: other connections wait for buffers.
-            self.input = None;
+            if self.first.is_empty() {
+                self.input = None;
+            }
+            self.first = Vec::new();
             self.taken = 0;
         }
         Ok(count)
@@ -67,8 +83,15 @@ impl<C> Write for Memory<C> {
 }
 
 impl<C: Deref<Target = [u8]>> Session<C> {
-    pub(crate) fn accept(context: &Context) -> Result<Self, ErrorStack> {
+    /// A session whose first bytes are `first`, all that has arrived so far; `hello` is the message in
+    /// them, if there is one.
+    pub(crate) fn accept(
+        context: &Context,
+        first: Vec<u8>,
+        hello: Option<&[u8]>,
+    ) -> Result<Self, ErrorStack> {
         let memory = Memory {
+            first,
             input: None,
             taken: 0,
             output: Vec::new(),
@@ -82,21 +105,27 @@ impl<C: Deref<Target = [u8]>> Session<C> {
         Ok(Self {
             stream: SslStream::new(ssl, memory)?,
             established: false,
+            seen: hello.map(Seen::of).unwrap_or_default(),
         })
+    }
+
+    /// Works on the bytes that the session was made with. To be called once, before `ingest`.
+    pub(crate) fn begin(&mut self, plaintext: &mut Vec<u8>) -> Ingested {
+        self.open(plaintext)
     }
 
     /// Takes ciphertext in and appends what it carries to `plaintext`. The chunk is given back whatever
     /// comes of it: a session that ends must not hold one of the loop's receive buffers.
     pub(crate) fn ingest(&mut self, chunk: C, plaintext: &mut Vec<u8>) -> Ingested {
-        let outcome = self.open(chunk, plaintext);
+        let memory = self.stream.get_mut();
+        memory.input = Some(chunk);
+        memory.taken = 0;
+        let outcome = self.open(plaintext);
         self.stream.get_mut().input = None;
         outcome
     }
 
-    fn open(&mut self, chunk: C, plaintext: &mut Vec<u8>) -> Ingested {
-        let memory = self.stream.get_mut();
-        memory.input = Some(chunk);
-        memory.taken = 0;
+    fn open(&mut self, plaintext: &mut Vec<u8>) -> Ingested {
         let mut outcome = Ingested::Open;
         if !self.established {
             match self.stream.accept() {
@@ -108,7 +137,7 @@ impl<C: Deref<Target = [u8]>> Session<C> {
                 Err(_) => return Ingested::Failed,
             }
         }
-        while self.stream.get_mut().input.is_some() || self.stream.ssl().pending() > 0 {
+        while !self.stream.get_mut().is_empty() || self.stream.ssl().pending() > 0 {
             if plaintext.capacity() - plaintext.len() < PLAINTEXT_STEP {
                 plaintext.reserve(PLAINTEXT_STEP);
             }
@@ -138,14 +167,22 @@ impl<C: Deref<Target = [u8]>> Session<C> {
         })
     }
 
-    /// The name that the client asked for (RFC 6066 section 3).
-    pub(crate) fn server_name(&self) -> Option<Box<str>> {
-        let name = self.stream.ssl().servername(NameType::HOST_NAME)?;
-        Some(
-            name.trim_end_matches('.')
-                .to_ascii_lowercase()
-                .into_boxed_str(),
-        )
+    /// What the handshake has settled; to be called once, when it is done.
+    pub(crate) fn take_info(&mut self) -> ConnectionInfo {
+        let ssl = self.stream.ssl();
+        let seen = std::mem::take(&mut self.seen);
+        ConnectionInfo {
+            alpn: match ssl.selected_alpn_protocol() {
+                Some(b"h2") => Some("h2"),
+                Some(b"http/1.1") => Some("http/1.1"),
+                _ => None,
+            },
+            sni_inner: ssl.servername_raw(NameType::HOST_NAME).and_then(host_name),
+            sni_outer: None,
+            ech: None,
+            ja4: seen.ja4,
+            ja4_inner: None,
+        }
     }
 
     /// Seals `plaintext` as records of up to 16 KiB behind the waiting output.
