@@ -17,6 +17,11 @@ fn chunk() {
 }
 
 #[test]
+fn body() {
+    replay("body", crate::body::fuzz_body);
+}
+
+#[test]
 fn path() {
     replay("path", crate::path::fuzz_path);
 }

@@ -18,6 +18,7 @@
 )]
 
 pub mod accept_encoding;
+pub mod body;
 pub mod conditional;
 pub mod date;
 pub mod error;

@@ -197,7 +197,10 @@ pub fn fuzz_chunk(bytes: &[u8]) {
 
 /// The body so far, and where it ended, if it did.
 #[cfg(any(test, feature = "fuzzing"))]
-fn decode_in_pieces(bytes: &[u8], piece: usize) -> (Vec<u8>, Result<Option<usize>, PeerError>) {
+pub(crate) fn decode_in_pieces(
+    bytes: &[u8],
+    piece: usize,
+) -> (Vec<u8>, Result<Option<usize>, PeerError>) {
     let mut decoder = ChunkDecoder::new();
     let mut body = Vec::new();
     let mut consumed = 0;
