@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from zeroserve.cli.limits import limit_options, take_limits
+from zeroserve.cli.script_limits import script_limit_options, take_script_limits
 from zeroserve.cli.pack import NO_IMMUTABLE_OPTION, PRECOMPRESS_OPTION, pack_to
 from zeroserve.cli.values import port, positive_int, positive_number
 from zeroserve.config.load import ServeWish, load_config
@@ -123,6 +124,7 @@ LOG_FORMATS = ("common", "combined", "json", "off")
     "loopback: whoever reaches it can read.",
 )
 @limit_options
+@script_limit_options
 @click.option(
     "--grace",
     type=positive_number,
@@ -169,7 +171,8 @@ def serve(ctx: click.Context, /, **flags: object) -> int:
             "`-o`, `--include-hidden`, `--precompress` and `--no-immutable` are for `--pack DIR`",
         )
     limits = take_limits(flags)
-    loaded = load_config(ServeWish(**flags, limits=limits))  # type: ignore[arg-type]  # click's names are its fields
+    scripts = take_script_limits(flags)
+    loaded = load_config(ServeWish(**flags, limits=limits, scripts=scripts))  # type: ignore[arg-type]  # click's names are its fields
     for notice in loaded.notices:
         click.echo(notice, err=True)
     sys.stderr.flush()

@@ -18,8 +18,10 @@ from zeroserve.config.model import (
     CHUNK_BYTES_MIN,
     GRACE_SECONDS_DEFAULT,
     LIMITS_DEFAULT,
+    SCRIPT_LIMITS_DEFAULT,
     THREADS_DEFAULT,
     Limits,
+    ScriptLimits,
     ListenAddress,
     ServerConfig,
     TlsFiles,
@@ -58,6 +60,7 @@ class ServeWish:
     https_port: int | None = None
     metrics_addr: str | None = None
     limits: Limits = LIMITS_DEFAULT
+    scripts: ScriptLimits = SCRIPT_LIMITS_DEFAULT
 
 
 @dataclass(slots=True)
@@ -107,6 +110,7 @@ def load_config(wish: ServeWish) -> LoadedConfig:
         redirect_https=wish.redirect_https,
         https_port=wish.https_port,
         limits=wish.limits,
+        scripts=wish.scripts,
         metrics_address=metrics,
     )
     return LoadedConfig(config, notices)

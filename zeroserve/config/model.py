@@ -65,6 +65,18 @@ class Limits(Record):
 LIMITS_DEFAULT = Limits()
 
 
+class ScriptLimits(Record):
+    """What one request's scripts may take. The reasons are in `zeroserve.cli.script_limits`."""
+
+    time_slice_ms: int = 2
+    footprint_kb: int = 256
+    buffered_body_kb: int = 256
+    rate_limit_buckets: int = 10_000
+
+
+SCRIPT_LIMITS_DEFAULT = ScriptLimits()
+
+
 class ServerConfig(Record):
     """Everything the daemon needs. Exactly one of `site` and `release` is set.
 
@@ -93,6 +105,7 @@ class ServerConfig(Record):
     redirect_https: bool = False
     https_port: int | None = None
     limits: Limits = LIMITS_DEFAULT
+    scripts: ScriptLimits = SCRIPT_LIMITS_DEFAULT
     metrics_address: ListenAddress | None = None
 
     @property
@@ -114,6 +127,7 @@ def decode_config(data: bytes) -> ServerConfig:
     fields: dict[str, Any] = json.loads(data)
     fields["listeners"] = tuple(ListenAddress(**one) for one in fields["listeners"])
     fields["limits"] = Limits(**fields["limits"])
+    fields["scripts"] = ScriptLimits(**fields["scripts"])
     if fields["hostnames"] is not None:
         fields["hostnames"] = tuple(fields["hostnames"])
     if fields["metrics_address"] is not None:

@@ -237,6 +237,7 @@ def engine_settings(
         "hostnames": None if config.hostnames is None else list(config.hostnames),
         "redirect_https_port": https_port(config, listeners),
         "limits": config.limits.as_dict(),
+        "scripts": config.scripts.as_dict(),
     }
 
 

@@ -48,6 +48,15 @@ pub(crate) fn monotonic() -> Duration {
     read(libc::CLOCK_MONOTONIC)
 }
 
+/// The time as scripts are told it.
+pub(crate) fn now() -> zs_chain::Now {
+    let milliseconds = |clock| u64::try_from(read(clock).as_millis()).unwrap_or(u64::MAX);
+    zs_chain::Now {
+        unix_ms: milliseconds(libc::CLOCK_REALTIME),
+        monotonic_ms: milliseconds(libc::CLOCK_MONOTONIC_COARSE),
+    }
+}
+
 fn read(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,

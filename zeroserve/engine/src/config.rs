@@ -33,6 +33,43 @@ pub(crate) struct Settings {
     pub(crate) redirect_https_port: Option<u16>,
     #[serde(default)]
     pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) scripts: ScriptLimits,
+}
+
+/// What one request's scripts may take, beside their own 512 KiB of memory.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ScriptLimits {
+    /// Milliseconds that a script runs before the loop's other work has its turn.
+    pub(crate) time_slice_ms: u64,
+    /// KiB of JSON, metadata, responses and log lines.
+    pub(crate) footprint_kb: usize,
+    /// KiB of a request's body that a script may read.
+    pub(crate) buffered_body_kb: usize,
+    /// Keys of rate limits, for the whole process.
+    pub(crate) rate_limit_buckets: usize,
+}
+
+impl Default for ScriptLimits {
+    fn default() -> Self {
+        Self {
+            time_slice_ms: 2,
+            footprint_kb: 256,
+            buffered_body_kb: 256,
+            rate_limit_buckets: 10_000,
+        }
+    }
+}
+
+impl ScriptLimits {
+    pub(crate) const fn caps(&self) -> zs_chain::Caps {
+        zs_chain::Caps {
+            footprint: self.footprint_kb.saturating_mul(1024),
+            buffered_body: self.buffered_body_kb.saturating_mul(1024),
+            rate_limit_keys: self.rate_limit_buckets,
+        }
+    }
 }
 
 /// What a connection may take. Each default is what a careful operator would set. Times are at least a

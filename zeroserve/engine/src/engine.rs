@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_channel::mpsc::{UnboundedSender, unbounded};
+use zs_chain::Services;
 
 use crate::config::{GenerationSpec, Settings};
 use crate::error::EngineError;
@@ -17,6 +18,8 @@ use crate::memory;
 use crate::observe::{Counters, Snapshot};
 use crate::site::Naming;
 use crate::worker::{self, Command, Rules, Setup};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Stack of a loop's thread. Tasks live on the heap; `BoringSSL`'s handshakes need the most.
 const LOOP_STACK_BYTES: usize = 1 << 20;
@@ -59,6 +62,8 @@ impl Engine {
         let id = generation.id;
         let generation = Arc::new(generation);
         let retired = spawn_reaper()?;
+        // Not part of a generation: a reload must not forget who has used up a limit.
+        let services = Arc::new(Services::new(settings.scripts.caps(), VERSION));
         let (started, starts) = mpsc::sync_channel(settings.threads);
         let running = Arc::new(Running {
             count: Mutex::new(0),
@@ -74,6 +79,7 @@ impl Engine {
         };
         for number in 0..settings.threads {
             let shared = Shared {
+                services: Arc::clone(&services),
                 generation: Arc::clone(&generation),
                 rules: Arc::clone(&rules),
                 retired: retired.clone(),
@@ -116,6 +122,7 @@ impl Engine {
             log,
             generation: shared.generation,
             rules: shared.rules,
+            services: shared.services,
             counters: Arc::clone(&counters),
             retired: shared.retired,
             commands: inbox,
@@ -227,6 +234,7 @@ fn rules_of(settings: &Settings) -> Rules {
         naming: Naming {
             index: settings.index.as_str().into(),
             try_html: settings.try_html,
+            traced: false,
         },
         probe_path: settings
             .probe_path
@@ -236,12 +244,14 @@ fn rules_of(settings: &Settings) -> Rules {
         hostnames: settings.hostnames.clone(),
         redirect_https_port: settings.redirect_https_port,
         limits: settings.limits.clone(),
+        time_slice: Duration::from_millis(settings.scripts.time_slice_ms.max(1)),
         admission: Admission::new(&settings.limits),
     }
 }
 
 /// What the loops of one engine share.
 struct Shared {
+    services: Arc<Services>,
     generation: Arc<Generation>,
     rules: Arc<Rules>,
     retired: Sender<Arc<Generation>>,

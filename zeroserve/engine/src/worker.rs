@@ -18,7 +18,7 @@ use crate::error::EngineError;
 use crate::generation::{Generation, LoopGeneration};
 use crate::listen::{self, Admission};
 use crate::memory;
-use crate::observe::{AccessLog, Counters};
+use crate::observe::{AccessLog, Counters, Diagnostics};
 use crate::ring::{self, ListenSocket};
 use crate::site::Naming;
 
@@ -43,6 +43,7 @@ pub(crate) struct Setup {
     pub(crate) log: Option<(OwnedFd, LogFormat)>,
     pub(crate) generation: Arc<Generation>,
     pub(crate) rules: Arc<Rules>,
+    pub(crate) services: Arc<zs_chain::Services>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) retired: Sender<Arc<Generation>>,
     pub(crate) commands: UnboundedReceiver<Command>,
@@ -59,6 +60,8 @@ pub(crate) struct Rules {
     pub(crate) hostnames: Option<Vec<String>>,
     pub(crate) redirect_https_port: Option<u16>,
     pub(crate) limits: Limits,
+    /// Time that a script may run before others have their turn.
+    pub(crate) time_slice: Duration,
     pub(crate) admission: Admission,
 }
 
@@ -70,6 +73,9 @@ pub(crate) struct Worker {
     pub(crate) buffers: Buffers,
     pub(crate) lifetimes: Rc<Lifetimes>,
     pub(crate) log: Option<Rc<AccessLog>>,
+    pub(crate) diagnostics: Rc<Diagnostics>,
+    /// What this loop keeps for scripts.
+    pub(crate) scripts: zs_chain::Pool,
     /// Where a path is decoded and joined while it is looked up.
     pub(crate) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     generation: RefCell<Rc<LoopGeneration>>,
@@ -93,6 +99,11 @@ impl Worker {
             buffers: Buffers::default(),
             lifetimes: Rc::default(),
             log: None,
+            diagnostics: Diagnostics::new(),
+            scripts: zs_chain::Pool::new(Arc::new(zs_chain::Services::new(
+                zs_chain::Caps::default(),
+                "test",
+            ))),
             generation: RefCell::new(LoopGeneration::new(generation, retired.clone())),
             retired,
             draining: Cell::new(false),
@@ -173,6 +184,7 @@ async fn serve(setup: Setup) {
         log,
         generation,
         rules,
+        services,
         counters,
         retired,
         mut commands,
@@ -187,6 +199,8 @@ async fn serve(setup: Setup) {
         buffers: Buffers::default(),
         lifetimes: Rc::new(Lifetimes::default()),
         log: log.map(|(file, format)| Rc::new(AccessLog::new(file, format))),
+        diagnostics: Diagnostics::new(),
+        scripts: zs_chain::Pool::new(services),
         generation: RefCell::new(LoopGeneration::new(generation, retired.clone())),
         retired,
         draining: Cell::new(false),

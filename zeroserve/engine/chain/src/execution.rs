@@ -130,6 +130,12 @@ impl Pool {
         &self.inner.runtime
     }
 
+    /// Most bytes of a body that a script may have.
+    #[must_use]
+    pub fn body_bytes_max(&self) -> usize {
+        self.inner.services.caps.buffered_body
+    }
+
     /// A request on its way into the chain. `traced`: with notes of what its scripts do.
     #[must_use]
     pub fn begin(
@@ -311,6 +317,17 @@ impl Execution {
     /// After [`Verdict::Failed`], and when a hook failed.
     pub fn take_failure(&mut self) -> Option<Box<RunError>> {
         self.context_mut().failure.take()
+    }
+
+    /// The script that runs, or has run last.
+    #[must_use]
+    pub fn script(&self) -> &str {
+        &self.context().frame.script
+    }
+
+    #[must_use]
+    pub fn has_lines(&self) -> bool {
+        !self.context().lines.is_empty()
     }
 
     /// Lines that scripts have logged since the last call.

@@ -26,6 +26,7 @@ mod response;
 mod scripts;
 mod services;
 mod table;
+pub mod template;
 mod trace;
 
 pub use context::{Body, Context};

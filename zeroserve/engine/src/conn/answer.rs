@@ -26,6 +26,8 @@ impl<L: Link> Connection<L> {
     ) -> Result<(), End> {
         match reply.body {
             Body::Inline => self.seal_inline(reply.head),
+            // Scripts' answers are finished before they are sent.
+            Body::Template { .. } => Err(End::Abort),
             Body::Member {
                 member,
                 start,

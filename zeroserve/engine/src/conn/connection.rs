@@ -13,10 +13,11 @@ use super::answer::send_all;
 use super::lifetime::{Ended, Lifetime, Registered};
 use super::log_line::Record;
 use super::opening::FirstFlight;
+use super::scripts::UnreadBody;
 use super::session::{Ingested, Session};
 use super::{Buffers, Link, Peer};
 use crate::config::{Limits, Scheme};
-use crate::request::{self, Exchange, Origin};
+use crate::request::{self, Begun, Exchange, Origin};
 use crate::tls;
 use crate::worker::Worker;
 
@@ -83,7 +84,7 @@ pub(super) struct Connection<L: Link> {
     pub(super) peer: Peer,
     /// Request bytes, opened and not answered yet, from `consumed` on.
     pub(super) input: Vec<u8>,
-    consumed: usize,
+    pub(super) consumed: usize,
     /// How far an unfinished head was searched for its end.
     unfinished: Option<HeadProgress>,
     /// The rest of a request body that is being thrown away.
@@ -117,13 +118,13 @@ pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, sche
             link,
             session,
             place,
+            origin: Origin::new(scheme, peer.address()),
             peer,
             input: Vec::new(),
             consumed: 0,
             unfinished: None,
             unwanted_body: None,
             waiting,
-            origin: Origin { scheme, tls: None },
             requests: 0,
             protocol: Protocol::Undecided,
         };
@@ -215,7 +216,7 @@ impl<L: Link> Connection<L> {
     }
 
     /// Opens what has arrived; true when it was the peer's last.
-    async fn ingest(&mut self, chunk: L::Chunk) -> Result<bool, End> {
+    pub(super) async fn ingest(&mut self, chunk: L::Chunk) -> Result<bool, End> {
         if self.input.capacity() == 0 {
             self.input = self.worker.buffers.take(0);
         }
@@ -324,10 +325,23 @@ impl<L: Link> Connection<L> {
                     self.place.lifetime.set_used();
                     let share = self.worker.rules.limits.requests_per_connection;
                     let last = share != 0 && self.requests >= share;
-                    let exchange =
-                        request::answer(&self.worker, generation, &head, &self.origin, last);
-                    self.consumed += length;
-                    exchange
+                    let begun =
+                        request::begin(&self.worker, generation, &head, &self.origin, last, false);
+                    self.unfinished = None;
+                    match begun {
+                        Begun::Answered(exchange) => {
+                            self.consumed += length;
+                            exchange
+                        }
+                        Begun::Scripted(scripted) => {
+                            let (expects, framing) = (head.expect_continue, head.body);
+                            let mut scripted = scripted;
+                            let progress = scripted.step(&self.worker, Some(&head));
+                            self.consumed += length;
+                            let body = UnreadBody::new(framing, expects);
+                            self.run_scripts(scripted, progress, body).await?
+                        }
+                    }
                 }
                 Err(error) => request::refuse(&self.worker, error),
             };
@@ -341,7 +355,7 @@ impl<L: Link> Connection<L> {
     }
 
     /// Throws consumed bytes away, so that the next ones follow directly.
-    fn compact(&mut self) {
+    pub(super) fn compact(&mut self) {
         if self.consumed >= self.input.len() {
             self.input.clear();
         } else {
@@ -351,7 +365,7 @@ impl<L: Link> Connection<L> {
     }
 
     /// Sends one answer, or puts it behind those that wait to be sent.
-    async fn exchange(&mut self, exchange: Exchange) -> Result<(), End> {
+    pub(super) async fn exchange(&mut self, exchange: Exchange) -> Result<(), End> {
         let Exchange {
             generation,
             reply,

@@ -15,6 +15,7 @@ use zs_proto::h2::{self, ErrorCode, Event, StreamId};
 use super::answer::send_all;
 use super::connection::{Connection, End};
 use super::http2_body::{Piece, Sending, pieces};
+use super::http2_scripts::Running;
 use super::lifetime::{Ended, Lifetime};
 use super::log_line::Record;
 use super::session::{Ingested, Session};
@@ -23,7 +24,7 @@ use crate::clock::monotonic_seconds;
 use crate::config::Limits;
 use crate::generation::LoopGeneration;
 use crate::reply::{Body, Reply};
-use crate::request::{self, Exchange};
+use crate::request::{self, Begun, Exchange};
 use crate::worker::Worker;
 
 /// Frames gather up to here before they are sealed and sent.
@@ -44,6 +45,8 @@ pub(super) struct Http2<'c, L: Link> {
     peer: &'c Peer,
     origin: &'c request::Origin,
     pub(super) sending: Vec<Sending>,
+    /// Requests that scripts are at.
+    pub(super) running: Vec<Running>,
     waiting: Waiting,
     /// Second in which the wait began, or something was last achieved.
     since: u64,
@@ -107,6 +110,7 @@ impl<L: Link> Connection<L> {
             peer,
             origin,
             sending: Vec::new(),
+            running: Vec::new(),
             waiting: Waiting::Idle,
             since: monotonic_seconds(),
             achieved: false,
@@ -116,6 +120,7 @@ impl<L: Link> Connection<L> {
         let mut peer_closed = false;
         loop {
             http2.handle_input();
+            http2.run_scripts().await?;
             let turn = http2.fill_output().await?;
             if let Some(output) = http2.sealed_output()? {
                 peer_closed |= http2
@@ -135,7 +140,24 @@ impl<L: Link> Connection<L> {
                 }
             }
             http2.rest();
-            let received = lifetime.guard(receiving.as_mut()).await;
+            let received = match http2.script_wait() {
+                None => lifetime.guard(receiving.as_mut()).await,
+                Some(wait) => {
+                    let mut wait = pin!(wait);
+                    match lifetime
+                        .guard(select(receiving.as_mut(), wait.as_mut()))
+                        .await
+                    {
+                        Ok(Either::Left((received, _))) => Ok(received),
+                        Ok(Either::Right(_)) => {
+                            lifetime.set_idle(false);
+                            http2.achieved = true;
+                            continue;
+                        }
+                        Err(ended) => Err(ended),
+                    }
+                }
+            };
             lifetime.set_idle(false);
             match received {
                 Ok(chunk) => {
@@ -205,6 +227,7 @@ impl<L: Link> Http2<'_, L> {
     fn handle_input(&mut self) {
         let now = monotonic_seconds();
         self.announce_drain(now);
+        let body_bytes_max = self.worker.scripts.body_bytes_max();
         let mut consumed = 0;
         loop {
             let step = self.machine.handle_bytes(now, &self.input[consumed..]);
@@ -219,29 +242,49 @@ impl<L: Link> Http2<'_, L> {
                     self.achieved = true;
                     self.lifetime.set_used();
                     let generation = self.worker.generation();
-                    let mut exchange =
-                        request::answer(self.worker, generation, &head, self.origin, false);
-                    if let Some(requester) = &mut exchange.requester {
-                        requester.version = "HTTP/2.0";
+                    match request::begin(self.worker, generation, &head, self.origin, false, true) {
+                        Begun::Answered(exchange) => {
+                            if !end_stream {
+                                self.machine.discard_body(stream);
+                            }
+                            (stream, exchange)
+                        }
+                        Begun::Scripted(mut scripted) => {
+                            let progress = scripted.step(self.worker, Some(&head));
+                            self.begin_scripted(stream, scripted, progress, end_stream);
+                            continue;
+                        }
                     }
-                    if !end_stream {
-                        self.machine.discard_body(stream);
-                    }
-                    (stream, exchange)
                 }
                 Some(Event::Refused { stream, error }) => {
                     self.achieved = true;
                     (stream, request::refuse(self.worker, error))
                 }
                 Some(Event::Gone { stream, .. }) => {
+                    self.running.retain(|each| each.stream != stream);
                     if let Some(place) = self.place_of(stream) {
                         self.finish_at(place);
                     }
                     continue;
                 }
-                Some(Event::Data { stream, bytes, .. }) => {
+                Some(Event::Data {
+                    stream,
+                    bytes,
+                    end_stream,
+                }) => {
                     let count = bytes.len();
+                    let script = self.running.iter_mut().find(|each| each.stream == stream);
+                    if let Some(script) = script {
+                        script.add_body(bytes, end_stream, body_bytes_max);
+                    }
                     self.machine.body_consumed(stream, count);
+                    continue;
+                }
+                Some(Event::Trailers { stream, .. }) => {
+                    let script = self.running.iter_mut().find(|each| each.stream == stream);
+                    if let Some(script) = script {
+                        script.add_body(&[], true, body_bytes_max);
+                    }
                     continue;
                 }
                 Some(_) => continue,
@@ -268,7 +311,7 @@ impl<L: Link> Http2<'_, L> {
     }
 
     /// Sends the head and, if it can be had at once, the body.
-    fn begin(&mut self, stream: StreamId, exchange: Exchange) {
+    pub(super) fn begin(&mut self, stream: StreamId, exchange: Exchange) {
         let Exchange {
             generation,
             reply,

@@ -126,6 +126,8 @@ pub(super) fn pieces(
     buffers: &super::Buffers,
 ) -> VecDeque<Piece> {
     match body {
+        // Scripts' answers are finished before they are sent.
+        Body::Template { .. } => VecDeque::new(),
         Body::Inline => {
             head.drain(..head_bytes);
             VecDeque::from([Piece::Bytes { bytes: head, at: 0 }])

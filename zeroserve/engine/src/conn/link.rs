@@ -23,6 +23,9 @@ pub(crate) trait Link: 'static {
     /// Sends `buffer` from `from` on and hands it back with the count sent.
     async fn send(&self, buffer: Vec<u8>, from: usize) -> (io::Result<usize>, Vec<u8>);
 
+    /// Completes when the peer has closed its side or is gone, whatever it sent before. May be given up at any time.
+    async fn hang_up(&self);
+
     /// Tells the peer that nothing more will come.
     async fn shutdown(&self);
 
@@ -61,6 +64,10 @@ impl Link for StreamSocket {
         (result, window.into_inner())
     }
 
+    async fn hang_up(&self) {
+        Self::hang_up(self).await;
+    }
+
     async fn shutdown(&self) {
         Self::shutdown(self).await;
     }
@@ -74,7 +81,8 @@ impl Link for StreamSocket {
     }
 }
 
-async fn yield_once() {
+/// Lets the loop's other tasks have a turn.
+pub(super) async fn yield_once() {
     let mut yielded = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {

@@ -16,6 +16,10 @@ impl Peer {
         Self(address)
     }
 
+    pub(crate) const fn address(&self) -> Option<SocketAddr> {
+        self.0
+    }
+
     fn text(&self) -> String {
         match self.0 {
             Some(SocketAddr::V6(v6)) => v6

@@ -6,10 +6,12 @@ mod buffers;
 mod connection;
 mod http2;
 mod http2_body;
+mod http2_scripts;
 mod lifetime;
 mod link;
 mod log_line;
 mod opening;
+mod scripts;
 mod session;
 #[cfg(test)]
 mod tests;

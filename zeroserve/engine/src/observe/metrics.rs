@@ -36,6 +36,10 @@ pub(crate) struct Counters {
     pub(crate) timeouts: Counter,
     pub(crate) cache_bytes: Counter,
     pub(crate) log_lines_dropped: Counter,
+    /// Requests answered with 500 because a script failed.
+    pub(crate) script_failures: Counter,
+    /// Times that a script which went on and on was made to wait.
+    pub(crate) script_pauses: Counter,
 }
 
 impl Counters {
@@ -66,6 +70,8 @@ pub(crate) struct Snapshot {
     timeouts: u64,
     cache_bytes: u64,
     log_lines_dropped: u64,
+    script_failures: u64,
+    script_pauses: u64,
 }
 
 impl Snapshot {
@@ -96,5 +102,7 @@ impl Snapshot {
         self.timeouts += c.timeouts.value();
         self.cache_bytes += c.cache_bytes.value();
         self.log_lines_dropped += c.log_lines_dropped.value();
+        self.script_failures += c.script_failures.value();
+        self.script_pauses += c.script_pauses.value();
     }
 }

@@ -2,7 +2,9 @@
 //! to memory and a task of its own writes it out.
 
 mod access_log;
+mod diagnostics;
 mod metrics;
 
 pub(crate) use access_log::{AccessLog, Line, Requester};
+pub(crate) use diagnostics::Diagnostics;
 pub(crate) use metrics::{Counters, Snapshot};

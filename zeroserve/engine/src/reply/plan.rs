@@ -21,6 +21,8 @@ pub(crate) enum Body {
         parts: Box<[Part]>,
         closing: Box<[u8]>,
     },
+    /// A page whose placeholders have yet to be filled in; there is no head before that.
+    Template { member: u32 },
 }
 
 /// One part of `multipart/byteranges`.

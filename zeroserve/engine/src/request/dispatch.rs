@@ -8,48 +8,96 @@ use zs_proto::path::{self, CleanPath};
 use super::Origin;
 use crate::config::Scheme;
 use crate::generation::LoopGeneration;
-use crate::reply::{self, Opening, Reply};
+use crate::reply::{self, Body, Opening, Reply};
 use crate::site::{Found, Redirected, Root, Site, host_name};
 use crate::worker::{Rules, Worker};
+
+/// A page whose placeholders are filled in is held in memory; a larger one goes out as it is.
+pub(crate) const TEMPLATE_BYTES_MAX: u64 = 4 << 20;
 
 /// A missing slash, or plain HTTP where HTTPS is wanted, is no reason to change the method.
 const PERMANENT_REDIRECT: u16 = 308;
 
+/// What is settled before a site's own scripts and files are asked.
+pub(super) enum Admitted {
+    Reply(Reply),
+    /// The number of the root that the request is for.
+    Root(usize),
+}
+
 /// # Errors
 /// The peer's fault: a path that can't be read in one way only, a host that isn't served here.
-pub(super) fn dispatch(
+pub(super) fn admit(
     worker: &Worker,
     generation: &LoopGeneration,
     head: &RequestHead<'_>,
     origin: &Origin,
     opening: Opening,
-) -> Result<Reply, PeerError> {
-    let out = worker.buffers.take(0);
+) -> Result<Admitted, PeerError> {
+    let reply = |make: &dyn Fn(Vec<u8>) -> Reply| Ok(Admitted::Reply(make(worker.buffers.take(0))));
     match head.form {
-        TargetForm::Asterisk => return Ok(reply::options(out, opening)),
-        TargetForm::Authority => return Ok(reply::method_not_allowed(out, opening, head.method)),
+        TargetForm::Asterisk => return reply(&|out| reply::options(out, opening)),
+        TargetForm::Authority => {
+            return reply(&|out| reply::method_not_allowed(out, opening, head.method));
+        }
         TargetForm::Origin | TargetForm::Absolute => {}
     }
     let rules = &*worker.rules;
     if rules.probe_path.as_deref() == Some(head.path) && head.method.is_read() {
-        return Ok(reply::probe(out, opening, head.method, &generation.probe));
+        return reply(&|out| reply::probe(out, opening, head.method, &generation.probe));
     }
     check_host(rules, head, origin)?;
     let site = &generation.site;
-    let root = site.root(head.host).ok_or(PeerError::Misdirected)?;
+    let number = site.root_number(head.host).ok_or(PeerError::Misdirected)?;
+    let root = site.root_at(number);
+    let redirect = rules
+        .redirect_https_port
+        .filter(|_| origin.scheme == Scheme::Http);
+    if redirect.is_none() && root.scripts.is_none() {
+        return Ok(Admitted::Root(number)); // the path is read once, by whoever looks it up
+    }
     let mut scratch = worker.scratch.borrow_mut();
-    let (cleaned, joined) = &mut *scratch;
-    let path = path::clean(head.path, cleaned)?;
+    let path = path::clean(head.path, &mut scratch.0)?;
+    let Some(port) = redirect else {
+        return Ok(Admitted::Root(number));
+    };
     let answer = Answer {
-        out,
+        out: worker.buffers.take(0),
         opening,
         head,
         site,
         root,
+        templates: false,
     };
-    if let (Scheme::Http, Some(port)) = (origin.scheme, rules.redirect_https_port) {
-        return Ok(answer.over_https(&path, port));
-    }
+    Ok(Admitted::Reply(answer.over_https(&path, port)))
+}
+
+/// The site's answer: its rules, its files, its 404 page. `templates`: scripts have left values to fill in.
+///
+/// # Errors
+/// A path that can't be read in one way only.
+pub(super) fn resolve(
+    worker: &Worker,
+    generation: &LoopGeneration,
+    root: usize,
+    head: &RequestHead<'_>,
+    opening: Opening,
+    templates: bool,
+) -> Result<Reply, PeerError> {
+    let rules = &*worker.rules;
+    let site = &generation.site;
+    let root = site.root_at(root);
+    let mut scratch = worker.scratch.borrow_mut();
+    let (cleaned, joined) = &mut *scratch;
+    let path = path::clean(head.path, cleaned)?;
+    let answer = Answer {
+        out: worker.buffers.take(0),
+        opening,
+        head,
+        site,
+        root,
+        templates,
+    };
     // The cleaned path is UTF-8: `clean` has seen to it.
     let text = std::str::from_utf8(path.path).map_err(|_| PeerError::BadPath)?;
     if !path.is_internal()
@@ -98,18 +146,39 @@ struct Answer<'a> {
     head: &'a RequestHead<'a>,
     site: &'a Site,
     root: &'a Root,
+    /// Whether pages with placeholders are to be filled in.
+    templates: bool,
 }
 
 impl Answer<'_> {
+    /// A page with placeholders, to be filled in before it can have a head.
+    fn template(&self, member: u32, status: u16) -> Option<Reply> {
+        let entry = self.site.index.entry(member);
+        let wanted = self.templates && entry.has_placeholder() && entry.size <= TEMPLATE_BYTES_MAX;
+        wanted.then(|| Reply {
+            status,
+            head: Vec::new(),
+            body: Body::Template { member },
+            body_bytes: 0,
+        })
+    }
+
     fn not_allowed(self) -> Reply {
         reply::method_not_allowed(self.out, self.opening, self.head.method)
     }
 
     fn file(self, member: u32) -> Reply {
+        if let Some(reply) = self.template(member, 200) {
+            return reply;
+        }
         reply::static_file(self.out, self.opening, self.head, self.site, member)
     }
 
     fn not_found(self) -> Reply {
+        let page = self.root.not_found_page;
+        if let Some(reply) = page.and_then(|member| self.template(member, 404)) {
+            return reply;
+        }
         reply::not_found(
             self.out,
             self.opening,
@@ -151,14 +220,17 @@ impl Answer<'_> {
             .rewritten(self.root, &found.location, &rules.naming, joined)
         {
             Some(member) if found.status == 200 => self.file(member),
-            Some(member) => reply::page(
-                self.out,
-                self.opening,
-                self.head.method,
-                self.site,
-                member,
-                404,
-            ),
+            Some(member) => match self.template(member, 404) {
+                Some(reply) => reply,
+                None => reply::page(
+                    self.out,
+                    self.opening,
+                    self.head.method,
+                    self.site,
+                    member,
+                    404,
+                ),
+            },
             None => self.not_found(),
         }
     }

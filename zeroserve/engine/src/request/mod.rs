@@ -2,9 +2,18 @@
 //! exchange for the connection to carry out. Reads no socket and no file.
 
 mod dispatch;
+mod scripted;
+mod slices;
 
+use std::cell::OnceCell;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
+
+use dispatch::Admitted;
+pub(crate) use scripted::{Progress, Scripted};
+pub(crate) use slices::PAUSE;
 
 use zs_proto::error::PeerError;
 use zs_proto::h1::body::BodyDrain;
@@ -18,6 +27,9 @@ use crate::reply::{self, ConnectionField, Opening, Reply};
 use crate::tls::ConnectionInfo;
 use crate::worker::Worker;
 
+/// Whom a unix socket's peer is to scripts.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// A body that nobody wants is read away up to here, so that the connection can go on; beyond it,
 /// closing is cheaper for both sides.
 const UNWANTED_BODY_BYTES_MAX: u64 = 1 << 20;
@@ -25,14 +37,44 @@ const UNWANTED_BODY_BYTES_MAX: u64 = 1 << 20;
 /// What is known of a request before its first byte: how its connection came about.
 pub(crate) struct Origin {
     pub(crate) scheme: Scheme,
+    pub(crate) peer: Option<SocketAddr>,
     /// What is known of the TLS connection, once its handshake is done.
     pub(crate) tls: Option<Rc<ConnectionInfo>>,
+    /// All that for scripts, made when the first one runs.
+    described: OnceCell<Arc<zs_chain::Connection>>,
 }
 
 impl Origin {
+    pub(crate) const fn new(scheme: Scheme, peer: Option<SocketAddr>) -> Self {
+        Self {
+            scheme,
+            peer,
+            tls: None,
+            described: OnceCell::new(),
+        }
+    }
+
     /// The name that the TLS connection was opened for, in lower case.
     pub(crate) fn server_name(&self) -> Option<&str> {
         self.tls.as_ref()?.sni_inner.as_deref()
+    }
+
+    fn described(&self) -> &Arc<zs_chain::Connection> {
+        self.described.get_or_init(|| {
+            let info = self.tls.as_deref();
+            let text =
+                |field: fn(&ConnectionInfo) -> Option<&str>| info.and_then(field).map(Into::into);
+            Arc::new(zs_chain::Connection {
+                peer: self.peer.unwrap_or(NOBODY),
+                tls: self.scheme == Scheme::Https,
+                alpn: text(|info| info.alpn.as_deref()),
+                sni_inner: text(|info| info.sni_inner.as_deref()),
+                sni_outer: text(|info| info.sni_outer.as_deref()),
+                ech_accepted: info.and_then(|info| info.ech),
+                ja4: text(|info| info.ja4.as_deref()),
+                ja4_inner: text(|info| info.ja4_inner.as_deref()),
+            })
+        })
     }
 }
 
@@ -47,42 +89,108 @@ pub(crate) struct Exchange {
     pub(crate) started: Duration,
 }
 
-/// Answers `head` from `generation`; `last` when the connection has had its share of requests.
-pub(crate) fn answer(
+/// A request that is answered, or one that scripts look at first.
+pub(crate) enum Begun {
+    Answered(Exchange),
+    Scripted(Box<Scripted>),
+}
+
+/// Answers `head` from `generation`, or begins to; `last` when the connection has had its share of requests.
+pub(crate) fn begin(
     worker: &Worker,
     generation: Rc<LoopGeneration>,
     head: &RequestHead<'_>,
     origin: &Origin,
     last: bool,
-) -> Exchange {
-    let too_long =
-        matches!(head.body, BodyFraming::Length(bytes) if bytes > UNWANTED_BODY_BYTES_MAX);
-    let keep_alive =
-        head.keep_alive && !last && !worker.draining() && !too_long && !head.expect_continue;
-    let connection = match (keep_alive, head.version) {
-        (false, _) => ConnectionField::Close,
-        (true, Version::Http10) => ConnectionField::KeepAlive,
-        (true, Version::Http11) => ConnectionField::Silent,
-    };
-    let opening = Opening {
-        date: worker.clock.date(),
-        connection,
-    };
-    let (reply, keep_alive) = match dispatch::dispatch(worker, &generation, head, origin, opening) {
-        Ok(reply) => (reply, keep_alive),
-        Err(error) => (refusal(worker, error), false),
-    };
-    let logged = worker.log.is_some();
-    Exchange {
-        reply,
-        keep_alive,
-        unwanted_body: match head.body {
-            BodyFraming::None | BodyFraming::Length(0) => None,
-            framing => Some(BodyDrain::new(framing, UNWANTED_BODY_BYTES_MAX)),
+    http2: bool,
+) -> Begun {
+    let manner = Manner::new(worker, head, last, http2);
+    let opening = manner.opening(worker, false);
+    let reply = match dispatch::admit(worker, &generation, head, origin, opening) {
+        Ok(Admitted::Reply(reply)) => Ok(reply),
+        Ok(Admitted::Root(root)) => match &generation.site.root_at(root).scripts {
+            Some(scripts) if !scripts.is_empty() => {
+                let pool = &worker.scripts;
+                let execution = pool.begin(scripts, head, http2, origin.described(), false);
+                let slice = worker.rules.time_slice;
+                let scripted = Scripted::new(generation, root, execution, manner, slice);
+                return Begun::Scripted(Box::new(scripted));
+            }
+            _ => dispatch::resolve(worker, &generation, root, head, opening, false),
         },
-        requester: logged.then(|| requester(head)),
-        started: if logged { monotonic() } else { Duration::ZERO },
-        generation,
+        Err(error) => Err(error),
+    };
+    Begun::Answered(manner.exchange(worker, generation, reply, false))
+}
+
+/// How a request's answer is framed and logged, whatever it will be.
+pub(crate) struct Manner {
+    version: Version,
+    /// The client's wish, and ours, apart from the body.
+    keep_alive: bool,
+    framing: BodyFraming,
+    /// The client holds the body back until it is told to go on.
+    expect_continue: bool,
+    requester: Option<Requester>,
+    started: Duration,
+}
+
+impl Manner {
+    fn new(worker: &Worker, head: &RequestHead<'_>, last: bool, http2: bool) -> Self {
+        let logged = worker.log.is_some();
+        Self {
+            version: head.version,
+            keep_alive: head.keep_alive && !last,
+            framing: head.body,
+            expect_continue: head.expect_continue,
+            requester: logged.then(|| requester(head, http2)),
+            started: if logged { monotonic() } else { Duration::ZERO },
+        }
+    }
+
+    /// `body_read`: none of the body is left on the connection.
+    fn keeps_alive(&self, worker: &Worker, body_read: bool) -> bool {
+        let too_long =
+            matches!(self.framing, BodyFraming::Length(bytes) if bytes > UNWANTED_BODY_BYTES_MAX);
+        let body_fits = body_read || (!too_long && !self.expect_continue);
+        self.keep_alive && body_fits && !worker.draining()
+    }
+
+    fn opening(&self, worker: &Worker, body_read: bool) -> Opening {
+        let connection = match (self.keeps_alive(worker, body_read), self.version) {
+            (false, _) => ConnectionField::Close,
+            (true, Version::Http10) => ConnectionField::KeepAlive,
+            (true, Version::Http11) => ConnectionField::Silent,
+        };
+        Opening {
+            date: worker.clock.date(),
+            connection,
+        }
+    }
+
+    fn exchange(
+        self,
+        worker: &Worker,
+        generation: Rc<LoopGeneration>,
+        reply: Result<Reply, PeerError>,
+        body_read: bool,
+    ) -> Exchange {
+        let (reply, keep_alive) = match reply {
+            Ok(reply) => (reply, self.keeps_alive(worker, body_read)),
+            Err(error) => (refusal(worker, error), false),
+        };
+        Exchange {
+            reply,
+            keep_alive,
+            unwanted_body: match self.framing {
+                BodyFraming::None | BodyFraming::Length(0) => None,
+                _ if body_read => None,
+                framing => Some(BodyDrain::new(framing, UNWANTED_BODY_BYTES_MAX)),
+            },
+            requester: self.requester,
+            started: self.started,
+            generation,
+        }
     }
 }
 
@@ -121,13 +229,14 @@ fn loggable(target: &[u8]) -> &[u8] {
     }
 }
 
-fn requester(head: &RequestHead<'_>) -> Requester {
+fn requester(head: &RequestHead<'_>, http2: bool) -> Requester {
     Requester {
         method: head.method.as_bytes().into(),
         target: loggable(head.target).into(),
-        version: match head.version {
-            Version::Http10 => "HTTP/1.0",
-            Version::Http11 => "HTTP/1.1",
+        version: match (http2, head.version) {
+            (true, _) => "HTTP/2.0",
+            (false, Version::Http10) => "HTTP/1.0",
+            (false, Version::Http11) => "HTTP/1.1",
         },
         referer: head.referer.unwrap_or_default().into(),
         user_agent: head.user_agent.unwrap_or_default().into(),

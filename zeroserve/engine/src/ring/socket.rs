@@ -88,6 +88,11 @@ impl StreamSocket {
         (result, op.into_inner())
     }
 
+    /// Completes when the peer has closed its side; reads nothing.
+    pub(crate) async fn hang_up(&self) {
+        super::op::hang_up(self.fd.clone()).await;
+    }
+
     /// Says that no more will be sent.
     pub(crate) async fn shutdown(&self) {
         let op = ShutdownSocket::new(self.fd.clone(), std::net::Shutdown::Write);

@@ -44,6 +44,10 @@ impl Link for MemoryLink {
         (Ok(count), buffer)
     }
 
+    async fn hang_up(&self) {
+        std::future::pending().await
+    }
+
     async fn shutdown(&self) {}
 
     async fn abort(&self) {}

@@ -36,6 +36,9 @@ const NO_VARIANTS: u32 = u32::MAX;
 /// Coded forms of one member: brotli, zstd, gzip, where there are such.
 type Variants = [Option<u32>; 3];
 
+/// Bit of `encodings` for a page with a placeholder.
+const PLACEHOLDER: u8 = 0x80;
+
 /// Bits of `encodings` and the endings of the members that hold those forms.
 const CODED_FORMS: [(u8, &[u8]); 3] = [(1, b".br"), (2, b".zst"), (4, b".gz")];
 
@@ -45,7 +48,12 @@ impl Entry {
         if self.variants == NO_VARIANTS {
             return StoredCodings::NONE;
         }
-        StoredCodings::from_bits(self.encodings)
+        StoredCodings::from_bits(self.encodings & !PLACEHOLDER)
+    }
+
+    /// Whether values of scripts can be filled in.
+    pub(crate) fn has_placeholder(&self) -> bool {
+        self.encodings & PLACEHOLDER != 0
     }
 
     /// Unix seconds; `None` when the tarball has no meaningful time, as packed ones don't.
@@ -108,6 +116,16 @@ impl Index {
             .find(|name| test(name))
     }
 
+    /// Members whose names begin so: the rest of each name, and its number.
+    pub(super) fn below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, u32)> {
+        (0_u32..)
+            .zip(&self.entries)
+            .filter_map(move |(member, entry)| {
+                let name = std::str::from_utf8(self.name(entry)).unwrap_or_default();
+                Some((name.strip_prefix(folder)?, member))
+            })
+    }
+
     /// Gives every member below `prefix` the header lines that `block` makes for the rest of its name.
     ///
     /// # Errors
@@ -143,7 +161,7 @@ impl Index {
         let mut name = Vec::new();
         for member in 0..self.entries.len() {
             let entry = &self.entries[member];
-            if entry.encodings == 0 {
+            if entry.encodings & !PLACEHOLDER == 0 {
                 continue;
             }
             let mut row = Variants::default();
@@ -159,7 +177,9 @@ impl Index {
                 .iter()
                 .zip(CODED_FORMS)
                 .filter(|(slot, _)| slot.is_some());
-            let encodings = bits.fold(0, |bits, (_, (bit, _))| bits | bit);
+            let encodings = bits.fold(entry.encodings & PLACEHOLDER, |bits, (_, (bit, _))| {
+                bits | bit
+            });
             let number = u32::try_from(self.variants.len()).unwrap_or(NO_VARIANTS);
             self.variants.push(row);
             let entry = &mut self.entries[member];
@@ -188,6 +208,7 @@ pub(crate) struct Member<'a> {
     pub(crate) sha256: [u8; 32],
     pub(crate) content_type: &'a str,
     pub(crate) encodings: u8,
+    pub(crate) has_placeholder: bool,
 }
 
 /// Gathers members; the last of a name wins.
@@ -237,7 +258,12 @@ impl Builder {
             name_length,
             content_type,
             headers: 0,
-            encodings: member.encodings,
+            encodings: (member.encodings & !PLACEHOLDER)
+                | if member.has_placeholder {
+                    PLACEHOLDER
+                } else {
+                    0
+                },
         });
         true
     }
@@ -299,6 +325,7 @@ mod tests {
             sha256: [0xab; 32],
             content_type: "text/css",
             encodings: 0,
+            has_placeholder: false,
         }
     }
 

@@ -8,6 +8,7 @@ mod mime;
 mod open;
 mod pattern;
 mod rules;
+mod scripts;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub(crate) struct Root {
     prefix: Box<str>,
     pub(crate) rules: Rules,
     pub(crate) not_found_page: Option<u32>,
+    /// What runs on its requests; `None` without any.
+    pub(crate) scripts: Option<Arc<zs_chain::Scripts>>,
 }
 
 /// What paths mean, by the command line; the same for every generation.
@@ -49,6 +52,8 @@ pub(crate) struct Naming {
     pub(crate) index: Box<str>,
     /// Whether `/a` may mean `a.html`.
     pub(crate) try_html: bool,
+    /// Whether scripts note what they do, for explanations.
+    pub(crate) traced: bool,
 }
 
 impl Default for Naming {
@@ -56,21 +61,32 @@ impl Default for Naming {
         Self {
             index: "index.html".into(),
             try_html: false,
+            traced: false,
         }
     }
 }
 
 impl Site {
-    /// The root that serves `host`; `None` when this tarball is not for it.
-    pub(crate) fn root(&self, host: Option<&[u8]>) -> Option<&Root> {
+    /// The number of the root that serves `host`; `None` when this tarball is not for it.
+    pub(crate) fn root_number(&self, host: Option<&[u8]>) -> Option<usize> {
         match &self.hosts {
-            None => self.roots.first(),
+            None => Some(0),
             Some(hosts) => {
                 let folder = hosts.root(host)?;
                 self.roots
                     .iter()
-                    .find(|root| root.prefix.strip_suffix('/') == Some(folder))
+                    .position(|root| root.prefix.strip_suffix('/') == Some(folder))
             }
         }
+    }
+
+    pub(crate) fn root_at(&self, number: usize) -> &Root {
+        &self.roots[number]
+    }
+
+    /// A member by its path in a root, as scripts write it: nothing is resolved, internal ones can be had.
+    pub(crate) fn member_of(&self, root: &Root, path: &str) -> Option<u32> {
+        self.index
+            .member(format!("{}{path}", root.prefix).as_bytes())
     }
 }

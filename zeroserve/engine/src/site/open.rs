@@ -16,6 +16,7 @@ use super::hosts::{HOSTS_PATH, Hosts};
 use super::index::{Builder, Index, Member, hex};
 use super::mime::Types;
 use super::rules::{RULES_PATH, Rules};
+use super::scripts;
 use super::{Naming, Root, Site};
 use crate::error::EngineError;
 
@@ -26,7 +27,6 @@ const _: () = assert!(WINDOW_BYTES as u64 >= EXTENDED_BYTES_MAX);
 const BLOCK_BYTES: usize = 512;
 /// Hosts and rules are read whole.
 const DOCUMENT_BYTES_MAX: usize = 16 << 20;
-const SCRIPTS: &str = "/.zeroserve/scripts/";
 /// Of the member index: what comes before its records, and a record.
 const INDEX_HEADER_BYTES: usize = 64;
 const INDEX_RECORD_BYTES: u64 = 72;
@@ -71,17 +71,14 @@ impl Site {
                 (index, digest, false)
             }
         };
-        if let Some(script) = index.name_matching(is_script) {
-            return Err(refused(
-                path,
-                &format!("`{script}`: scripts are not supported by this version"),
-            ));
-        }
         let hosts = source.document(&index, HOSTS_PATH, Hosts::parse)?;
         let prefixes = hosts.as_ref().map_or_else(
             || vec![String::new()],
             |hosts| hosts.roots().map(|root| format!("{root}/")).collect(),
         );
+        if let Some(why) = scripts::ignored(&index, &prefixes) {
+            return Err(refused(path, &why));
+        }
         let mut roots = Vec::with_capacity(prefixes.len());
         for prefix in prefixes {
             roots.push(source.root(&mut index, prefix, naming)?);
@@ -126,10 +123,18 @@ impl Source<'_> {
                 .map_err(|e| refused(self.path, &e))?;
         }
         let not_found_page = index.member(format!("{prefix}404.html").as_bytes());
+        let mut objects = Vec::new();
+        for (name, member) in scripts::objects(index, &prefix) {
+            let bytes = self.whole(&name, index.entry(member))?;
+            objects.push((name, bytes));
+        }
+        let scripts =
+            scripts::compile(objects, naming.traced).map_err(|e| refused(self.path, &e))?;
         Ok(Root {
             prefix: prefix.into(),
             rules,
             not_found_page,
+            scripts,
         })
     }
 
@@ -143,7 +148,14 @@ impl Source<'_> {
         let Some(member) = index.member(name.as_bytes()) else {
             return Ok(None);
         };
-        let entry = index.entry(member);
+        let bytes = self.whole(name, index.entry(member))?;
+        parse(&bytes)
+            .map(Some)
+            .map_err(|e| refused(self.path, &format!("`{name}`: {e}")))
+    }
+
+    /// All bytes of a member that is not for visitors.
+    fn whole(&self, name: &str, entry: &super::Entry) -> Result<Vec<u8>, EngineError> {
         let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
         if size > DOCUMENT_BYTES_MAX {
             return Err(refused(
@@ -155,9 +167,7 @@ impl Source<'_> {
         self.file
             .read_exact_at(&mut bytes, entry.offset)
             .map_err(|e| refused(self.path, &format!("`{name}`: {e}")))?;
-        parse(&bytes)
-            .map(Some)
-            .map_err(|e| refused(self.path, &format!("`{name}`: {e}")))
+        Ok(bytes)
     }
 
     /// The index that the packer wrote, if the headers agree with every record.
@@ -185,6 +195,7 @@ impl Source<'_> {
                 sha256: *record.sha256,
                 content_type: record.content_type,
                 encodings: record.encodings,
+                has_placeholder: record.has_placeholder,
             });
             self.check_added(added)?;
         }
@@ -234,7 +245,15 @@ impl Source<'_> {
         let mut progress = Progress::new(self.path, entries.len());
         for (number, entry) in entries.iter().enumerate() {
             progress.report(number);
-            let sha256 = self.hash(entry)?;
+            let content_type = types.of(&entry.path);
+            let mut wanted = content_type
+                .starts_with("text/html")
+                .then(Placeholder::default);
+            let sha256 = self.hash(entry, |bytes| {
+                if let Some(wanted) = &mut wanted {
+                    wanted.look(bytes);
+                }
+            })?;
             site.update(entry.path.as_bytes());
             site.update(b"\0");
             site.update(&sha256);
@@ -244,8 +263,9 @@ impl Source<'_> {
                 size: entry.size,
                 mtime: entry.mtime,
                 sha256,
-                content_type: types.of(&entry.path),
+                content_type,
                 encodings: 0, // only the packer knows that a file is a coded form of another
+                has_placeholder: wanted.is_some_and(|wanted| wanted.found),
             });
             self.check_added(added)?;
         }
@@ -271,7 +291,8 @@ impl Source<'_> {
         entries
     }
 
-    fn hash(&self, entry: &Entry) -> Result<[u8; 32], EngineError> {
+    /// `look` sees all bytes, in order.
+    fn hash(&self, entry: &Entry, mut look: impl FnMut(&[u8])) -> Result<[u8; 32], EngineError> {
         let mut sha256 = Sha256::new();
         let mut buffer =
             vec![0; HASH_STEP_BYTES.min(usize::try_from(entry.size).unwrap_or(usize::MAX))];
@@ -288,6 +309,7 @@ impl Source<'_> {
                 ));
             }
             sha256.update(&buffer[..got]);
+            look(&buffer[..got]);
             done += got as u64;
         }
         Ok(sha256.finish())
@@ -394,10 +416,30 @@ impl Iterator for Entries<'_> {
     }
 }
 
-/// A script that this version would ignore may be what keeps a page from the public.
-fn is_script(name: &str) -> bool {
-    let inside = name.starts_with(&SCRIPTS[1..]) || name.contains(SCRIPTS);
-    inside && [".c", ".o"].iter().any(|ending| name.ends_with(ending))
+/// Looks for a template's placeholder in bytes that come piece by piece.
+#[derive(Default)]
+struct Placeholder {
+    /// Last bytes of the piece before: a tag may lie across.
+    before: Vec<u8>,
+    found: bool,
+}
+
+impl Placeholder {
+    const TAG: &[u8] = b"<zs-meta";
+
+    fn look(&mut self, bytes: &[u8]) {
+        let kept = Self::TAG.len() - 1;
+        self.before
+            .extend_from_slice(&bytes[..bytes.len().min(kept)]);
+        let finds = |text: &[u8]| {
+            text.windows(Self::TAG.len())
+                .any(|window| window == Self::TAG)
+        };
+        self.found = self.found || finds(&self.before) || finds(bytes);
+        self.before.clear();
+        self.before
+            .extend_from_slice(&bytes[bytes.len().saturating_sub(kept)..]);
+    }
 }
 
 /// The paths that name a member: its own, and those that end without the directory document or

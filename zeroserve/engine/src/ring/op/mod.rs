@@ -1,5 +1,7 @@
 //! Ring operations that the runtime lacks, one a file.
 
+mod hang_up;
 mod timeout;
 
+pub(crate) use hang_up::hang_up;
 pub(crate) use timeout::sleep;

@@ -1,0 +1,159 @@
+//! Scripts on an HTTP/2 connection: requests whose scripts could not answer at once, side by side.
+
+use std::future::Future;
+use std::time::Duration;
+
+use zs_proto::h2::StreamId;
+
+use super::Link;
+use super::connection::End;
+use super::http2::Http2;
+use super::link::yield_once;
+use super::scripts::member_bytes;
+use crate::clock::monotonic;
+use crate::request::{PAUSE, Progress, Scripted};
+use crate::ring;
+
+/// A request that scripts are at.
+pub(super) struct Running {
+    pub(super) stream: StreamId,
+    scripted: Box<Scripted>,
+    waits: Waits,
+    body: Vec<u8>,
+    /// The whole body has come.
+    complete: bool,
+    /// The body is larger than a script may have.
+    too_large: bool,
+}
+
+impl Running {
+    /// More of the body; `limit` is for all of it.
+    pub(super) fn add_body(&mut self, bytes: &[u8], end_stream: bool, limit: usize) {
+        self.complete |= end_stream;
+        self.too_large |= self.body.len() + bytes.len() > limit;
+        if !self.too_large {
+            self.body.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// What a running request waits for.
+enum Waits {
+    /// The loop's other work.
+    Turn,
+    /// A moment of the monotonic clock.
+    Until(Duration),
+    /// Its body, up to so many bytes.
+    Body(usize),
+    Member(u32),
+}
+
+impl Waits {
+    fn of(progress: &Progress) -> Option<Self> {
+        match progress {
+            Progress::Done(_) | Progress::Abort => None,
+            Progress::Yield => Some(Self::Turn),
+            Progress::Pause => Some(Self::Until(monotonic() + PAUSE)),
+            Progress::Body { limit } => Some(Self::Body(*limit)),
+            Progress::Member(member) => Some(Self::Member(*member)),
+        }
+    }
+}
+
+impl<L: Link> Http2<'_, L> {
+    /// Takes a request in whose first step has led to `progress`.
+    pub(super) fn begin_scripted(
+        &mut self,
+        stream: StreamId,
+        scripted: Box<Scripted>,
+        progress: Progress,
+        complete: bool,
+    ) {
+        let Some(waits) = Waits::of(&progress) else {
+            return self.end_scripted(stream, progress);
+        };
+        self.running.push(Running {
+            stream,
+            scripted,
+            waits,
+            body: Vec::new(),
+            complete,
+            too_large: false,
+        });
+    }
+
+    fn end_scripted(&mut self, stream: StreamId, progress: Progress) {
+        match progress {
+            Progress::Done(exchange) => {
+                if exchange.unwanted_body.is_some() {
+                    self.machine.discard_body(stream);
+                }
+                self.begin(stream, exchange);
+            }
+            _ => self.machine.reset(stream, zs_proto::h2::ErrorCode::Cancel),
+        }
+    }
+
+    /// Gives every running request its turn. True when one can go on without hearing from the peer.
+    pub(super) async fn run_scripts(&mut self) -> Result<bool, End> {
+        let mut at = 0;
+        while at < self.running.len() {
+            let worker = self.worker;
+            let running = &mut self.running[at];
+            let scripted = &mut running.scripted;
+            let answered = match running.waits {
+                Waits::Turn => None,
+                Waits::Until(moment) if monotonic() >= moment => None,
+                Waits::Body(limit) if running.too_large || running.body.len() > limit => {
+                    scripted.supply_body(None);
+                    None
+                }
+                Waits::Body(_) if running.complete => {
+                    scripted.supply_body(Some(std::mem::take(&mut running.body)));
+                    None
+                }
+                Waits::Member(member) => {
+                    let bytes = member_bytes(worker, scripted.generation(), member).await?;
+                    scripted.supply_member(worker, &bytes)
+                }
+                Waits::Until(_) | Waits::Body(_) => {
+                    at += 1;
+                    continue;
+                }
+            };
+            let progress = answered.unwrap_or_else(|| scripted.step(worker, None));
+            match Waits::of(&progress) {
+                Some(waits) => {
+                    running.waits = waits;
+                    at += 1;
+                }
+                None => {
+                    let Running { stream, .. } = self.running.swap_remove(at);
+                    self.achieved = true;
+                    self.end_scripted(stream, progress);
+                }
+            }
+        }
+        Ok(self
+            .running
+            .iter()
+            .any(|each| matches!(each.waits, Waits::Turn)))
+    }
+
+    /// The wait of a connection whose scripts pause or yield; `None` when only the peer can move it.
+    pub(super) fn script_wait(&self) -> Option<impl Future<Output = ()> + use<L>> {
+        let moment = |each: &Running| match each.waits {
+            Waits::Turn | Waits::Member(_) => Some(Duration::ZERO),
+            Waits::Until(moment) => Some(moment.saturating_sub(monotonic())),
+            Waits::Body(_) => None,
+        };
+        let wait = self.running.iter().filter_map(moment).min()?;
+        Some(async move {
+            if wait.is_zero() {
+                yield_once().await;
+            } else {
+                ring::sleep(wait).await;
+            }
+        })
+    }
+}
