@@ -155,3 +155,73 @@ fn a_large_body_streams_whole() {
         &large[..]
     );
 }
+
+/// The two programs of the announcement.
+fn scripted() -> Vec<(&'static str, &'static [u8])> {
+    let mut members = members();
+    members.extend([
+        (
+            ".zeroserve/scripts/10-health.o",
+            include_bytes!("../../script/tests/programs/health.o").as_slice(),
+        ),
+        (
+            ".zeroserve/scripts/20-visitor.o",
+            include_bytes!("../../script/tests/programs/visitor.o").as_slice(),
+        ),
+        ("page.html", b"<p>You are <zs-meta>visitor</zs-meta></p>"),
+    ]);
+    members
+}
+
+#[test]
+fn a_script_answers_and_the_chain_ends_there() {
+    let got = answer(
+        &scripted(),
+        [b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()],
+        usize::MAX,
+    );
+    assert!(got.ends_with("{\"status\":\"ok\"}\n"), "{got}");
+    assert_eq!(got.matches("ontent-").count(), 2, "{got}");
+    assert!(
+        got.to_ascii_lowercase()
+            .contains("content-type: application/json"),
+        "{got}"
+    );
+    assert!(!got.contains("x-served-by"), "a later script ran: {got}");
+}
+
+#[test]
+fn what_scripts_set_goes_into_pages_and_on_every_answer() {
+    let page = b"GET /page.html HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n";
+    let got = answer(&scripted(), [page.to_vec()], usize::MAX);
+    assert!(got.ends_with("<p>You are 0.0.0.0:0</p>"), "{got}");
+    assert!(
+        got.contains("x-served-by: zeroserve-ebpf") && !got.contains("ETag"),
+        "{got}"
+    );
+    let missing = b"GET /missing HTTP/1.1\r\nHost: a\r\n\r\n";
+    let got = answer(&scripted(), [missing.to_vec()], usize::MAX);
+    assert!(
+        got.contains("404") && got.contains("x-served-by: zeroserve-ebpf"),
+        "{got}"
+    );
+    let note = b"GET /note.txt HTTP/1.1\r\nHost: a\r\n\r\n";
+    let got = answer(&scripted(), [note.to_vec()], usize::MAX);
+    assert!(
+        got.contains("ETag") && got.contains("Accept-Ranges"),
+        "{got}"
+    );
+}
+
+#[test]
+fn scripted_requests_get_the_same_answers_wherever_they_are_cut() {
+    let requests = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n\
+        POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\
+        GET /page.html HTTP/1.1\r\nHost: a\r\n\r\n";
+    let whole = answer(&scripted(), [requests.to_vec()], usize::MAX);
+    assert_eq!(whole.matches("\"ok\"").count(), 2, "{whole}");
+    for at in 1..requests.len() {
+        let got = answer(&scripted(), cut_at(requests, at), usize::MAX);
+        assert_eq!(got, whole, "cut at {at}");
+    }
+}

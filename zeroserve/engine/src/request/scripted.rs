@@ -95,9 +95,7 @@ impl Scripted {
                     Turn::Continue => continue,
                     Turn::Yield => return Progress::Yield,
                     Turn::Pause => {
-                        worker
-                            .diagnostics
-                            .line("throttling a script that has run for 20 ms");
+                        self.note_throttling(worker);
                         return Progress::Pause;
                     }
                 },

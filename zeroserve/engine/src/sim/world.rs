@@ -25,6 +25,7 @@ fn worker(members: &[(&str, &[u8])]) -> Rc<Worker> {
         hostnames: None,
         redirect_https_port: None,
         limits: Limits::default(),
+        time_slice: std::time::Duration::from_millis(2),
         admission: Admission::new(&Limits::default()),
     });
     let tar = tarball(members);
