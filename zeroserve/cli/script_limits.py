@@ -15,8 +15,8 @@ SCRIPT_LIMITS = (
         "--preempt-timer-interval-ms",
         "time_slice_ms",
         "MS",
-        "Time that a script runs before other requests have their turn. Measured with fuel, not with "
-        "a timer: a longer slice gains nothing.",
+        "Time that a script runs before other requests have their turn. Measured by fuel, not by a "
+        "timer: a longer slice gains nothing.",
     ),
     (
         "--max-request-external-memory-footprint-kb",

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from zeroserve.cli.limits import limit_options, take_limits
-from zeroserve.cli.script_limits import script_limit_options, take_script_limits
 from zeroserve.cli.pack import NO_IMMUTABLE_OPTION, PRECOMPRESS_OPTION, pack_to
+from zeroserve.cli.script_limits import script_limit_options, take_script_limits
 from zeroserve.cli.values import port, positive_int, positive_number
 from zeroserve.config.load import ServeWish, load_config
 from zeroserve.config.model import CHUNK_BYTES_DEFAULT, GRACE_SECONDS_DEFAULT, THREADS_DEFAULT

@@ -18,6 +18,7 @@ use super::http2_body::{Piece, Sending, pieces};
 use super::http2_scripts::Running;
 use super::lifetime::{Ended, Lifetime};
 use super::log_line::Record;
+use super::scripts::UnreadBody;
 use super::session::{Ingested, Session};
 use super::{Link, Peer};
 use crate::clock::monotonic_seconds;
@@ -227,7 +228,6 @@ impl<L: Link> Http2<'_, L> {
     fn handle_input(&mut self) {
         let now = monotonic_seconds();
         self.announce_drain(now);
-        let body_bytes_max = self.worker.scripts.body_bytes_max();
         let mut consumed = 0;
         loop {
             let step = self.machine.handle_bytes(now, &self.input[consumed..]);
@@ -251,7 +251,9 @@ impl<L: Link> Http2<'_, L> {
                         }
                         Begun::Scripted(mut scripted) => {
                             let progress = scripted.step(self.worker, Some(&head));
-                            self.begin_scripted(stream, scripted, progress, end_stream);
+                            let body = UnreadBody::new(head.body, head.expect_continue);
+                            let body = (!end_stream).then_some(body);
+                            self.begin_scripted(stream, scripted, progress, body);
                             continue;
                         }
                     }
@@ -275,7 +277,7 @@ impl<L: Link> Http2<'_, L> {
                     let count = bytes.len();
                     let script = self.running.iter_mut().find(|each| each.stream == stream);
                     if let Some(script) = script {
-                        script.add_body(bytes, end_stream, body_bytes_max);
+                        script.add_body(bytes, end_stream);
                     }
                     self.machine.body_consumed(stream, count);
                     continue;
@@ -283,7 +285,7 @@ impl<L: Link> Http2<'_, L> {
                 Some(Event::Trailers { stream, .. }) => {
                     let script = self.running.iter_mut().find(|each| each.stream == stream);
                     if let Some(script) = script {
-                        script.add_body(&[], true, body_bytes_max);
+                        script.add_body(&[], true);
                     }
                     continue;
                 }

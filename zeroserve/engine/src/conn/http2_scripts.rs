@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::time::Duration;
 
+use zs_proto::body::{CONTINUE, Collected, Collector};
 use zs_proto::h2::StreamId;
+use zs_proto::message::BodyFraming;
 
 use super::Link;
 use super::connection::End;
 use super::http2::Http2;
 use super::link::yield_once;
-use super::scripts::member_bytes;
+use super::scripts::{UnreadBody, member_bytes};
 use crate::clock::monotonic;
 use crate::request::{PAUSE, Progress, Scripted};
 use crate::ring;
@@ -19,20 +21,16 @@ pub(super) struct Running {
     pub(super) stream: StreamId,
     scripted: Box<Scripted>,
     waits: Waits,
-    body: Vec<u8>,
-    /// The whole body has come.
-    complete: bool,
-    /// The body is larger than a script may have.
-    too_large: bool,
+    /// The body, as far as it has come.
+    body: Collector,
+    collected: Collected,
 }
 
 impl Running {
-    /// More of the body; `limit` is for all of it.
-    pub(super) fn add_body(&mut self, bytes: &[u8], end_stream: bool, limit: usize) {
-        self.complete |= end_stream;
-        self.too_large |= self.body.len() + bytes.len() > limit;
-        if !self.too_large {
-            self.body.extend_from_slice(bytes);
+    /// More of the body.
+    pub(super) fn add_body(&mut self, bytes: &[u8], end_stream: bool) {
+        if self.collected == Collected::More {
+            self.collected = self.body.handle_data(bytes, end_stream);
         }
     }
 }
@@ -67,18 +65,29 @@ impl<L: Link> Http2<'_, L> {
         stream: StreamId,
         scripted: Box<Scripted>,
         progress: Progress,
-        complete: bool,
+        unread: Option<UnreadBody>,
     ) {
         let Some(waits) = Waits::of(&progress) else {
             return self.end_scripted(stream, progress);
         };
+        let limit = self.worker.scripts.body_bytes_max();
+        let (mut body, collected) = match &unread {
+            Some(unread) => (unread.collector(limit), Collected::More),
+            None => (
+                Collector::new(BodyFraming::None, false, limit),
+                Collected::Whole,
+            ),
+        };
+        let wanted = matches!(waits, Waits::Body(_));
+        if wanted && body.poll_continue() {
+            self.machine.send_head(stream, CONTINUE, false);
+        }
         self.running.push(Running {
             stream,
             scripted,
             waits,
-            body: Vec::new(),
-            complete,
-            too_large: false,
+            body,
+            collected,
         });
     }
 
@@ -104,12 +113,14 @@ impl<L: Link> Http2<'_, L> {
             let answered = match running.waits {
                 Waits::Turn => None,
                 Waits::Until(moment) if monotonic() >= moment => None,
-                Waits::Body(limit) if running.too_large || running.body.len() > limit => {
+                Waits::Body(_) if running.collected == Collected::TooLarge => {
                     scripted.supply_body(None);
                     None
                 }
-                Waits::Body(_) if running.complete => {
-                    scripted.supply_body(Some(std::mem::take(&mut running.body)));
+                Waits::Body(limit) if running.collected == Collected::Whole => {
+                    let none = Collector::new(BodyFraming::None, false, 0);
+                    let bytes = std::mem::replace(&mut running.body, none).into_bytes();
+                    scripted.supply_body((bytes.len() <= limit).then_some(bytes));
                     None
                 }
                 Waits::Member(member) => {
@@ -124,7 +135,11 @@ impl<L: Link> Http2<'_, L> {
             let progress = answered.unwrap_or_else(|| scripted.step(worker, None));
             match Waits::of(&progress) {
                 Some(waits) => {
+                    let wanted = matches!(waits, Waits::Body(_));
                     running.waits = waits;
+                    if wanted && running.body.poll_continue() {
+                        self.machine.send_head(running.stream, CONTINUE, false);
+                    }
                     at += 1;
                 }
                 None => {

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
-use zs_proto::h1::chunk::ChunkDecoder;
+use zs_proto::body::{CONTINUE, Collected, Collector};
 use zs_proto::message::BodyFraming;
 
 use super::Link;
@@ -16,8 +16,6 @@ use crate::request::{self, Exchange, PAUSE, Progress, Scripted};
 use crate::ring;
 use crate::worker::Worker;
 
-const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-
 /// A request's body that still lies on the connection.
 pub(super) struct UnreadBody {
     framing: BodyFraming,
@@ -28,6 +26,10 @@ pub(super) struct UnreadBody {
 impl UnreadBody {
     pub(super) const fn new(framing: BodyFraming, expected: bool) -> Self {
         Self { framing, expected }
+    }
+
+    pub(super) fn collector(&self, limit: usize) -> Collector {
+        Collector::new(self.framing, self.expected, limit)
     }
 }
 
@@ -83,108 +85,37 @@ impl<L: Link> Connection<L> {
 
     /// The body, whole; `None` when it is larger than `limit`. What follows it stays in the input.
     async fn read_body(&mut self, body: &UnreadBody, limit: usize) -> Result<Option<Vec<u8>>, End> {
-        if body.expected && !self.session.seal(CONTINUE) {
-            return Err(End::Abort);
-        }
-        self.flush().await?;
-        let mut wanted = Wanted::new(body.framing, limit);
-        self.waiting = Waiting::Body;
-        self.place
-            .lifetime
-            .extend(self.worker.rules.limits.body_seconds);
+        let mut collector = body.collector(limit);
         loop {
             let bytes = self.input.get(self.consumed..).unwrap_or_default();
-            let (consumed, end) = match wanted.handle(bytes) {
-                Ok(step) => step,
+            let progress = match collector.handle_bytes(bytes) {
+                Ok(progress) => progress,
                 Err(error) => {
                     let exchange = request::refuse(&self.worker, error);
                     self.exchange(exchange).await?;
                     return Err(End::Linger);
                 }
             };
-            self.consumed += consumed;
-            match end {
-                Some(Taken::Whole) => return Ok(Some(wanted.bytes)),
-                Some(Taken::TooLarge) => return Ok(None),
-                None => {}
+            self.consumed += progress.consumed;
+            match progress.body {
+                Collected::Whole => return Ok(Some(collector.into_bytes())),
+                Collected::TooLarge => return Ok(None),
+                Collected::More => self.compact(),
             }
-            self.compact();
-            let received = self.place.lifetime.guard(self.link.recv()).await?;
-            match received? {
-                Some(chunk) => {
-                    if self.ingest(chunk).await? {
-                        return Err(End::Abort);
-                    }
-                }
-                None => return Err(End::Abort),
+            if collector.poll_continue() && !self.session.seal(CONTINUE) {
+                return Err(End::Abort);
             }
-        }
-    }
-}
-
-/// A body as it gathers.
-struct Wanted {
-    bytes: Vec<u8>,
-    limit: usize,
-    framing: Framing,
-}
-
-enum Framing {
-    /// Bytes still to come.
-    Length(u64),
-    Chunked(ChunkDecoder),
-}
-
-#[derive(Clone, Copy)]
-enum Taken {
-    Whole,
-    TooLarge,
-}
-
-impl Wanted {
-    fn new(framing: BodyFraming, limit: usize) -> Self {
-        let framing = match framing {
-            BodyFraming::None => Framing::Length(0),
-            BodyFraming::Length(bytes) => Framing::Length(bytes),
-            BodyFraming::Chunked => Framing::Chunked(ChunkDecoder::new()),
-        };
-        Self {
-            bytes: Vec::new(),
-            limit,
-            framing,
-        }
-    }
-
-    /// How many of `input` were the body's, and whether that was the end of it.
-    fn handle(
-        &mut self,
-        input: &[u8],
-    ) -> Result<(usize, Option<Taken>), zs_proto::error::PeerError> {
-        match &mut self.framing {
-            Framing::Length(left) => {
-                let count =
-                    usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
-                self.bytes.extend_from_slice(&input[..count]);
-                *left -= count as u64;
-                Ok((count, (*left == 0).then_some(Taken::Whole)))
+            self.flush().await?; // the answers before this one, too
+            let lifetime = &self.place.lifetime;
+            if self.waiting != Waiting::Body {
+                lifetime.extend(self.worker.rules.limits.body_seconds);
+                self.waiting = Waiting::Body;
             }
-            Framing::Chunked(decoder) => {
-                let mut consumed = 0;
-                loop {
-                    let rest = &input[consumed..];
-                    let step = decoder.handle(rest)?;
-                    self.bytes.extend_from_slice(&rest[step.body]);
-                    consumed += step.consumed;
-                    if self.bytes.len() > self.limit {
-                        return Ok((consumed, Some(Taken::TooLarge)));
-                    }
-                    if step.finished {
-                        return Ok((consumed, Some(Taken::Whole)));
-                    }
-                    if step.consumed == 0 || consumed == input.len() {
-                        return Ok((consumed, None));
-                    }
-                }
+            let Some(chunk) = lifetime.guard(self.link.recv()).await?? else {
+                return Err(End::Abort);
+            };
+            if self.ingest(chunk).await? {
+                return Err(End::Abort); // the peer's last bytes, and not all of the body
             }
         }
     }
