@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zeroserve.check_documents import check_documents, check_forms
-from zeroserve.errors import ReleaseRefused, SiteRefused, ZeroserveError
+from zeroserve.errors import ReleaseRefused, SiteRefused, TlsRefused, ZeroserveError
 from zeroserve.finding import WARNINGS, Finding
 from zeroserve.pack.member_index import (
     INDEX_BYTES_MAX,
@@ -212,6 +212,33 @@ def _check_release(directory: Path) -> Iterator[Finding]:
         yield from _compare_manifest(manifest, site, report)
     if (directory / "tls").exists():
         yield from check_pair(directory / "tls" / "cert.pem", directory / "tls" / "key.pem")
+    if (directory / "ech").is_dir():
+        yield from _check_ech(directory / "ech")
+
+
+def _check_ech(directory: Path) -> Iterator[Finding]:
+    from zeroserve.tls.ech import read_bundle
+
+    seen: dict[int, Path] = {}
+    for path in sorted(directory.iterdir()):
+        if path.name.startswith("."):
+            continue
+        try:
+            with path.open("rb") as file:
+                keys = read_bundle(file.read(PEM_BYTES_MAX), str(path))
+        except TlsRefused as error:
+            yield _finding(error)
+            continue
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            yield Finding("ech-bad", f"`{path}`: {why}", None)
+            continue
+        for key in keys:
+            first = seen.setdefault(key.config_id, path)
+            if first != path or [each.config_id for each in keys].count(key.config_id) > 1:
+                text = f"`{path}`: ECH config id 0x{key.config_id:02x} is in `{first}` already"
+                yield Finding("ech-duplicate", text, "retire one of the keys")
+                break
 
 
 def _compare_manifest(

@@ -161,6 +161,14 @@ EXPLANATIONS: dict[str, str] = {
     "key-mismatch": (
         "The private key does not belong to the first certificate of the certificate file."
     ),
+    # Encrypted Client Hello
+    "ech-bad": (
+        "An ECH key file holds no pairs of key and configuration, or a pair that does not belong "
+        "together; or a public name is no host name."
+    ),
+    "ech-duplicate": (
+        "Two ECH keys have the same id. Clients name a key by it, so each needs its own."
+    ),
     # releases
     "release-missing": (
         "The release directory does not exist, cannot be opened, or is not a directory."

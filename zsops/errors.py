@@ -207,6 +207,12 @@ class ReleaseRefused(HostError):
     code = "release-refused"
 
 
+class MaterialRefused(HostError):
+    """Certificate, key or ECH keys cannot be opened or are not the ones that were planned with."""
+
+    code = "material-refused"
+
+
 class Quarantined(HostError):
     """This release already failed on this host and is not tried again unasked."""
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,10 +35,11 @@ from zsops.errors import HostUnreachable, StalePlan, UsageError, ZsopsError
 from zsops.facts.observe import observe_instance
 from zsops.facts.status import InstanceStatus, judge
 from zsops.host import messages as m
+from zsops.material.wished import Materials
 from zsops.operator import operator_name
 from zsops.plan.diff import content_checks, make_plan
 from zsops.plan.model import Plan, UnreachableHost
-from zsops.plan.rollback import rollback_target
+from zsops.plan.rollback import release_before, rollback_target
 from zsops.plan.settings import health_of, settings_of, url_of
 from zsops.plan.stale import refuse_changed, refuse_expired, refuse_other_bytes
 from zsops.plan.waves import Rollout, rollout
@@ -79,6 +80,7 @@ class Fleet:
         self.scope = tuple(placed(self.machines, self.environment.instances))
         self._probe = probe
         self._built: dict[str, BuiltSite] = {}
+        self.materials = Materials(project)
         self._scratch = Path(tempfile.mkdtemp(prefix="zsops-build-"))
         weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
 
@@ -158,16 +160,12 @@ class Fleet:
         """A session with one machine. Raises HostUnreachable."""
         return self._connect(machine).connect()
 
-    def rollback_preview(
-        self, to: str | None = None, only: Collection[tuple[str, str]] | None = None
-    ) -> Mapping[tuple[str, str], m.ReleaseInfo]:
+    def rollback_preview(self, to: str | None = None) -> Mapping[tuple[str, str], m.ReleaseInfo]:
         """Whose site each instance would go back to; hosts out of reach are left out.
 
         Raises NoSuchRelease, NotInstalled, and HostUnreachable when no host is reached.
         """
-        found = [
-            each for each in self.status() if only is None or (each.host, each.instance) in only
-        ]
+        found = self.status()
         lost = [(each.host, each.error) for each in found if each.error is not None]
         if len(lost) == len(found):
             raise _all_unreachable(dict(lost))
@@ -245,13 +243,21 @@ class Fleet:
         return plan
 
     def abort(self, *, reason: str = "") -> Run:
-        """Take the hosts that are ahead of the others back. Raises UsageError when none is."""
-        ahead = self._ahead(self.status())
+        """Take the hosts that are ahead of the others back. Raises UsageError when none is.
+
+        In whole: to the release each had before, with its secrets.
+        """
+        found = self.status()
+        ahead = {
+            (each.host, each.instance): release_before(each.observation)
+            for each in found
+            if (each.host, each.instance) in self._ahead(found)
+        }
         if not ahead:
             raise UsageError(
                 f"every host of `{self.env}` serves the same: there is nothing to undo"
             )
-        return self.rollback(reason=reason or "aborted", only=ahead)
+        return self.rollback(reason=reason or "aborted", only=ahead, with_secrets=True)
 
     @staticmethod
     def _ahead(found: Sequence[InstanceStatus]) -> frozenset[tuple[str, str]]:
@@ -263,9 +269,15 @@ class Fleet:
                 for each in found
                 if each.instance == name and each.observation.current is not None
             ]
-            digests = {now.release_digest: now.created for _, now in mine if now is not None}
+            # The same site with another certificate is another release, too.
+            digests = {
+                (now.release_digest, now.material): now.created
+                for _, now in mine
+                if now is not None
+            }
             for each, now in mine:
-                is_last = now is not None and digests[now.release_digest] == max(digests.values())
+                newest = max(digests.values())
+                is_last = now and digests[now.release_digest, now.material] == newest
                 if len(digests) > 1 and is_last:
                     ahead.add((each.host, name))
         return frozenset(ahead)
@@ -275,18 +287,22 @@ class Fleet:
         to: str | None = None,
         *,
         reason: str = "",
-        only: Collection[tuple[str, str]] | None = None,
+        only: Mapping[tuple[str, str], str | None] | None = None,
+        with_secrets: bool = False,
     ) -> Run:
-        """Bring an earlier site back as a new release; `only` on these (host, instance).
+        """Bring an earlier site back as a new release, with the secrets in service.
 
-        Raises NoSuchRelease, NotInstalled.
+        `only` on these (host, instance), each to the release named there. `with_secrets`: with
+        those of the earlier release. Raises NoSuchRelease, NotInstalled.
         """
-        self.rollback_preview(to, only)
+        if only is None:
+            self.rollback_preview(to)
         defaults = self.project.config.defaults
         targets = []
         for machine, name, instance in self.scope:
             if only is not None and (machine.name, name) not in only:
                 continue
+            named = only[machine.name, name] if only is not None else to
             targets.append(
                 Target(
                     transport=self._connect(machine),
@@ -298,7 +314,8 @@ class Fleet:
                     url=url_of(instance, machine.address),
                     keep=defaults.keep,
                     confirm_window_s=defaults.confirm.window / 1000,
-                    rollback_to=to,
+                    rollback_to=named,
+                    with_secrets=with_secrets,
                     probe=self._probe_of(machine),
                     reach=machine.address,
                 )
@@ -380,6 +397,7 @@ class Fleet:
                 for each in built.members
             ),
             url=url_of(instance, machine.address),
+            material=self.materials.wish(instance),
         )
 
     def _has_built(self, plan: Plan) -> bool:
@@ -387,8 +405,13 @@ class Fleet:
         return all(
             each.site in self._built
             and self._built[each.site].release_digest == each.new_release_digest
+            and self._source(each.instance) == each.secrets.source
             for each in plan.instances
         )
+
+    def _source(self, name: str) -> str:
+        found = self.materials.of(self.environment.instances[name])
+        return found.source if found else ""
 
     def _target(self, host: str, name: str, plan: Plan, *, probe: bool, retry: bool) -> Target:
         machine = self._machine(host)
@@ -412,6 +435,8 @@ class Fleet:
             reach=machine.address,
             fresh_confirm=probe,
             retry_quarantined=retry,
+            seal=self.materials.of(instance),
+            recipient=machine.recipient,
         )
 
     def info(self, reason: str) -> RunInfo:

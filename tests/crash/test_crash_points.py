@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 from support.crash_rig import PATHS, Operator, Scenario, explore
 from support.deployment import SETTINGS
+from support.material import make_pair, sealed_to
 from support.sites import site
 
+from zeroserve.tls.ech import generate
 from zsops.host import messages as m
 from zsops.host import service
 from zsops.host.effects import Effect, Fsync, Rename, Steps, WriteJournal, drive
 from zsops.host.world import World
 
+PAIRS = (make_pair("localhost"), make_pair("localhost"))
+_FIRST_KEY = generate("cover.example")
+ECH_KEYS = (_FIRST_KEY, generate("cover.example", [_FIRST_KEY.config_id]))
 ONE, TWO, BAD = site("one"), site("two"), site("bad")
 
 
@@ -30,6 +35,22 @@ def _with_one(operator: Operator) -> None:
 def _with_two(operator: Operator) -> None:
     _with_one(operator)
     operator.deploy(TWO)
+
+
+def _material(operator: Operator, number: int) -> m.Material:
+    """Encrypted to the host, with one ECH key more each time."""
+    keys = [key.bundle() for key in ECH_KEYS[: number + 1]]
+    return sealed_to(operator.service.recipients(), PAIRS[number], *keys)
+
+
+def _with_material(operator: Operator) -> None:
+    _install(operator)
+    assert operator.deploy(ONE, _material(operator, 0)) is m.Outcome.HEALTHY
+
+
+def _with_two_and_material(operator: Operator) -> None:
+    _with_material(operator)
+    assert operator.deploy(TWO, _material(operator, 1)) is m.Outcome.HEALTHY
 
 
 def _unconfirmed_then_late(operator: Operator) -> None:
@@ -63,6 +84,9 @@ SCENARIOS = [
     Scenario("deadline", _with_one, _unconfirmed_then_late),
     Scenario("abort", _with_one, _aborted),
     Scenario("prune", _with_two, _pruned),
+    Scenario("deploy with material", _with_material, lambda o: o.deploy(TWO, _material(o, 1))),
+    Scenario("rotate", _with_material, lambda o: o.rotate(_material(o, 1))),
+    Scenario("rollback with material", _with_two_and_material, lambda o: o.rollback()),
 ]
 
 

@@ -13,7 +13,7 @@ import hashlib
 import io
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from support.deployment import SETTINGS
@@ -50,7 +50,7 @@ class Operator:
         request = m.TakeLease("ana", "a crash test", 60.0, f"run-{self.pid}", self.pid, 1)
         return self.service.take_lease(request).token
 
-    def stage(self, token: int, what: Site) -> str:
+    def stage(self, token: int, what: Site, material: m.Material | None = None) -> str:
         sent = io.BytesIO()
 
         def begin(offset: int, missing: tuple[tuple[int, int], ...]) -> None:
@@ -60,7 +60,8 @@ class Operator:
 
         self.world.on_offset = begin
         self.world.chunks = lambda: sent.read(1024)  # several chunks, so several crash points
-        return self.service.stage(what.stage(token)).release.release
+        request = replace(what.stage(token), material=material)
+        return self.service.stage(request).release.release
 
     def put(self, token: int, release: str, health: m.HealthPolicy) -> m.Outcome:
         outcome = self.service.apply(m.Apply(token, "web", release, health))
@@ -70,9 +71,14 @@ class Operator:
         self.service.release_lease(token)
         return outcome
 
-    def deploy(self, what: Site) -> m.Outcome:
+    def deploy(self, what: Site, material: m.Material | None = None) -> m.Outcome:
         token = self.take()
-        return self.put(token, self.stage(token, what), what.health())
+        return self.put(token, self.stage(token, what, material), what.health())
+
+    def rotate(self, material: m.Material) -> m.Outcome:
+        token = self.take()
+        staged = self.service.prepare_rotation(m.PrepareRotation(token, "web", material))
+        return self.put(token, staged.release.release, m.HealthPolicy(successes=1, timeout_s=1.0))
 
     def rollback(self) -> m.Outcome:
         token = self.take()
@@ -303,10 +309,22 @@ def _whole(host: Host, current: str | None) -> Iterator[str]:
         manifest = host.disk.read(f"{home}/manifest.json")
         if manifest is None or host.disk.sha256(f"{home}/site.tar") not in manifest.decode():
             yield f"I1/I4: release {release} is not complete"
+        elif _secrets_digest(host, home) not in manifest.decode():
+            yield f"I1: certificate or keys of {release} are not those of its manifest"
+
+
+def _secrets_digest(host: Host, home: str) -> str:
+    """As the design has it: hashes of certificate and key, then names and hashes of ECH keys."""
+    total = hashlib.sha256()
+    for name in ("tls/cert.pem", "tls/key.pem"):
+        total.update((host.disk.sha256(f"{home}/{name}") or "").encode())
+    for name in host.disk.list_dir(f"{home}/ech"):
+        total.update(f"ech/{name}\n{host.disk.sha256(f'{home}/ech/{name}')}\n".encode())
+    return total.hexdigest()
 
 
 def _served_whole(host: Host, current: str | None) -> Iterator[str]:
-    """I2: the daemon serves site and certificate of one release, the current one."""
+    """I2: the daemon serves site, certificate and keys of one release, the current one."""
     if "web" not in host.daemon.supervised:
         return
     loaded = host.daemon.running.get("web")
@@ -314,8 +332,10 @@ def _served_whole(host: Host, current: str | None) -> Iterator[str]:
         yield "I2: nothing serves"
         return
     home = f"{PATHS.releases}/{current}"
-    on_disk = (host.disk.read(f"{home}/site.tar"), host.disk.read(f"{home}/tls/cert.pem"))
-    if (loaded.tar, loaded.cert) != on_disk:
+    names = ("site.tar", "tls/cert.pem", "tls/key.pem")
+    on_disk = [host.disk.read(f"{home}/{name}") for name in names]
+    on_disk += [host.disk.read(f"{home}/ech/{n}") for n in host.disk.list_dir(f"{home}/ech")]
+    if [loaded.tar, loaded.cert, loaded.key, *loaded.ech] != on_disk:
         yield f"I2: serves {loaded.release}, `current` is {current}"
     if f"sha256:{hashlib.sha256(loaded.tar).hexdigest()}" != loaded.release_digest:
         yield "I2: serves bytes that are not its release's"

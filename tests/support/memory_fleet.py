@@ -100,9 +100,9 @@ class MemoryFleet:
         fleet = self.fleet(on)
         return ended(fleet.deploy(strategy=fleet.strategy(strategy)))
 
-    def rollback(self, to: str | None = None) -> Ended:
+    def rollback(self, to: str | None = None, *, with_secrets: bool = False) -> Ended:
         """Roll back with a fresh operator."""
-        return ended(self.fleet().rollback(to))
+        return ended(self.fleet().rollback(to, with_secrets=with_secrets))
 
     def page(self, host: str = "local") -> bytes:
         """The tarball that the daemon serves right now."""

@@ -114,6 +114,41 @@ def _general_name(name: str) -> x509.GeneralName:
     return x509.DNSName(host)
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What the first certificate of a chain says. `leaf`: SHA-256 of its DER form, hex."""
+
+    leaf: str
+    names: tuple[str, ...]
+    issuer: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+
+    def covers(self, host: str) -> bool:
+        """Whether `host` (a name, or a wildcard that stands for itself) is among its names."""
+        wanted = host.lower()
+        _, _, parent = wanted.partition(".")
+        return wanted in self.names or (bool(parent) and f"*.{parent}" in self.names)
+
+
+def read_facts(cert_pem: bytes) -> CertificateFacts:
+    """The facts of a PEM chain. Raises `ValueError` when there is no certificate in it."""
+    leaf = x509.load_pem_x509_certificates(cert_pem)[0]
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
+        found += [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+    except x509.ExtensionNotFound:
+        found = []
+    return CertificateFacts(
+        leaf=hashlib.sha256(leaf.public_bytes(serialization.Encoding.DER)).hexdigest(),
+        names=tuple(found),
+        issuer=leaf.issuer.rfc4514_string(),
+        not_before=leaf.not_valid_before_utc,
+        not_after=leaf.not_valid_after_utc,
+    )
+
+
 def judge_pair(
     *, cert_pem: bytes, key_pem: bytes, cert_name: str, key_name: str, now: datetime.datetime
 ) -> list[TlsRefused]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from zsops.apply.link import Link
 from zsops.apply.outcome import EXIT_OF_OUTCOME, InstanceResult, error_info
@@ -196,6 +197,10 @@ class InstanceRun:
     def _stage(self) -> str:
         assert self._token is not None
         with self._tell.step("stage") as done:
+            if self._target.rotates:
+                rotated = self._link.ask(self._rotate)
+                done.detail = f"{rotated.release.release}, the same site with other secrets"
+                return self._staged(rotated.release)
             if self._target.tar is None:
                 prepare = m.PrepareRollback(
                     token=self._token,
@@ -203,14 +208,48 @@ class InstanceRun:
                     to=self._target.rollback_to,
                     who=self._run.who,
                     why=self._run.why,
+                    with_secrets=self._target.with_secrets,
                 )
                 staged = self._link.ask(lambda session: session.prepare_rollback(prepare))
                 done.detail = f"{staged.release.release}, the site of {staged.source.release}"
-                return staged.release.release
+                return self._staged(staged.release)
             uploaded = self._link.ask(self._send)
             self._sent = uploaded.received
             done.detail = f"{uploaded.release.release}, {uploaded.received} bytes sent"
-            return uploaded.release.release
+            return self._staged(uploaded.release)
+
+    def _staged(self, release: m.ReleaseInfo) -> str:
+        if release.certificate is not None:
+            self._target = replace(self._target, leaf=release.certificate.leaf)
+        return release.release
+
+    def _rotate(self, session: HostSession) -> m.Staged:
+        assert self._token is not None
+        assert self._target.seal is not None
+        return session.prepare_rotation(
+            m.PrepareRotation(
+                token=self._token,
+                instance=self._target.instance,
+                material=self._target.seal.sealed_for(self._recipients(session)),
+                who=self._run.who,
+                why=self._run.why,
+                retry_quarantined=self._target.retry_quarantined,
+            )
+        )
+
+    def _recipients(self, session: HostSession) -> tuple[str, ...]:
+        if self._target.recipient is not None:
+            return (self._target.recipient,)
+        return session.recipients()
+
+    def _material(self, session: HostSession) -> m.Material | None:
+        """Encrypted to the host; only its name when the host has it in service."""
+        seal, plan = self._target.seal, self._target.plan
+        if seal is None:
+            return None
+        if plan is not None and not plan.secrets.changes:
+            return m.Material(seal.source)
+        return seal.sealed_for(self._recipients(session))
 
     def _send(self, session: HostSession) -> m.Staged:
         plan, tar = self._target.plan, self._target.tar
@@ -228,6 +267,7 @@ class InstanceRun:
             commit=self._run.commit,
             retry_quarantined=self._target.retry_quarantined,
             extents=self._target.extents,
+            material=self._material(session),
         )
         with tar.open("rb") as source:
             return session.stage(request, source, self._tell.progress)

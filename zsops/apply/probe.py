@@ -38,9 +38,10 @@ def probe_from_here(target: Target) -> None:
     Raises ProbeFailed, which names address, path and what came instead.
     """
     assert target.settings is not None
-    name = target.settings.names[0] if target.settings.names else None
+    # A wildcard is asked for as one of the names it stands for.
+    name = target.settings.names[0].replace("*", "www", 1) if target.settings.names else None
     for listener in target.settings.tls_addresses:
-        door = _Door(listener, *_way(listener, target.reach), name)
+        door = _Door(listener, *_way(listener, target.reach), name, target.leaf)
         for content in target.health.content[:_FILES_MAX]:
             _compare(door, content)
         for check in target.health.checks:
@@ -51,12 +52,15 @@ def probe_from_here(target: Target) -> None:
 
 @dataclass(frozen=True)
 class _Door:
-    """A listener as it is written, and how it is reached and called from here."""
+    """A listener as it is written, how it is reached and called from here, and whose leaf
+    certificate it has to show.
+    """
 
     listener: str
     host: str
     port: int
     name: str | None
+    leaf: str | None
 
 
 def _way(listener: str, reach: str | None) -> tuple[str, int]:
@@ -108,10 +112,19 @@ def _get(door: _Door, path: str) -> tuple[int, dict[str, str], bytes]:
             connection.request("GET", path, headers={"Host": server_name})
             answer = connection.getresponse()
             body = answer.read(_BODY_BYTES_MAX)
+            _judge_leaf(door, connection.leaf)
             return answer.status, {k.lower(): v for k, v in answer.getheaders()}, body
     except (OSError, http.client.HTTPException) as error:
         said = str(error) or type(error).__name__
         raise ProbeFailed(f"`https://{door.listener}{path}`: {said}") from error
+
+
+def _judge_leaf(door: _Door, shown: str) -> None:
+    if door.leaf is not None and shown != door.leaf:
+        raise ProbeFailed(
+            f"`https://{door.listener}` shows certificate {shown[:8]}…, the release has"
+            f" {door.leaf[:8]}…"
+        )
 
 
 class _NamedConnection(http.client.HTTPSConnection):
@@ -122,6 +135,10 @@ class _NamedConnection(http.client.HTTPSConnection):
         self._server_name = server_name
         self._tls = context
 
+        self.leaf = ""
+
     def connect(self) -> None:
         http.client.HTTPConnection.connect(self)
-        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._server_name)
+        secured = self._tls.wrap_socket(self.sock, server_hostname=self._server_name)
+        self.leaf = hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest()
+        self.sock = secured

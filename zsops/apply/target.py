@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from zsops.host import messages as m
 from zsops.plan.model import InstancePlan
@@ -12,6 +13,17 @@ from zsops.transport.base import Transport
 
 #: Asks the instance from the operator's side; raises `ProbeFailed`.
 ExternalProbe = Callable[["Target"], None]
+
+
+class Sealer(Protocol):
+    """Certificate and keys that can be encrypted to a host."""
+
+    @property
+    def source(self) -> str:
+        """Digest over the operator's files."""
+
+    def sealed_for(self, recipients: Sequence[str]) -> m.Material:
+        """Every file, encrypted to the first of the host's keys, or for another of them already."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,11 @@ class Target:
     reach: str | None = None  # where the host is found from here; None: this machine
     fresh_confirm: bool = True  # confirm over a new connection, as proof that one can be had
     retry_quarantined: bool = False
+    seal: Sealer | None = None  # None: the host makes a certificate for itself
+    recipient: str | None = None  # what to encrypt to; None: the host is asked
+    rotates: bool = False  # the site in service, with other secrets
+    with_secrets: bool = False  # for a rollback: the older release's secrets, too
+    leaf: str | None = None  # SHA-256 of the certificate that has to be shown
 
     @property
     def host(self) -> str:

@@ -200,7 +200,15 @@ class WaveDriver:
             self._note(text, "warning", target.host)
             return former
         back = replace(
-            target, plan=None, tar=None, rollback_to=old, probe=None, health=_bare(target.health)
+            target,
+            plan=None,
+            tar=None,
+            rollback_to=old,
+            # The wave is undone in whole: what came with it, a certificate say, goes with it.
+            with_secrets=True,
+            rotates=False,
+            probe=None,
+            health=_bare(target.health),
         )
         info = replace(self._info, why=f"the wave failed: back to {old}")
         result = InstanceRun(back, info, emit=self._emit, abort=threading.Event()).execute()

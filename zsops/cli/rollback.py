@@ -20,6 +20,13 @@ def rollback(
         str | None,
         typer.Option("--to", metavar="RELEASE", help="A release that `history` or `status` names."),
     ] = None,
+    with_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--with-secrets",
+            help="Bring its certificate and keys back, too: they may have expired.",
+        ),
+    ] = False,
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")
     ] = "",
@@ -33,5 +40,5 @@ def rollback(
     for (host, instance), source in fleet.rollback_preview(to).items():
         site = short_digest(source.site_digest)
         invocation.say(f"{instance} on {host}: back to the site of {source.release} ({site})")
-    run = fleet.rollback(to, reason=reason)
+    run = fleet.rollback(to, reason=reason, with_secrets=with_secrets)
     raise typer.Exit(watch("rollback", run, invocation))

@@ -30,6 +30,7 @@ def contradictions(config: FleetConfig, document: Document) -> Iterator[Problem]
         for name, instance in environment.instances.items():
             here: Location = (*at, "instances", name)
             yield from _site_problems(document, instance, here)
+            yield from _secret_problems(config, document, instance, here)
             for machine in (yield from _on(instance, found, document, here)):
                 owner = owners.setdefault((machine.address, name), env_name)
                 if owner != env_name:
@@ -133,6 +134,27 @@ def _address_problems(
         if first != mine:
             text = f"`{address}` on host `{machine.name}` is taken by `{first}`"
             yield Problem(document.value((*at, "listen", scheme)), text, "give it another port")
+
+
+def _secret_problems(
+    config: FleetConfig, document: Document, instance: Instance, at: Location
+) -> Iterator[Problem]:
+    for key, wanted, known in (
+        ("tls", instance.tls, config.tls),
+        ("ech", instance.ech, config.ech),
+    ):
+        if wanted is not None and wanted not in known:
+            span = document.value((*at, key))
+            yield Problem(span, f"no `{key}` called `{wanted}`", did_you_mean(wanted, known))
+    if instance.tls is not None and not instance.host_names:
+        yield Problem(
+            document.key((*at, "tls")),
+            "a certificate needs host names to be for",
+            "name them: `sites: {NAME: [acme.org]}`",
+        )
+    if instance.ech is not None and instance.tls is None:
+        text = "`ech` needs a certificate of its own, too"
+        yield Problem(document.key((*at, "ech")), text, "add `tls: NAME`")
 
 
 def _site_problems(document: Document, instance: Instance, at: Location) -> Iterator[Problem]:

@@ -12,7 +12,9 @@ from pydantic.fields import FieldInfo
 
 from zsops.config import duration
 from zsops.config.models import FleetConfig
+from zsops.config.secrets import parse_days
 
+_RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 _EXAMPLES = {
     "version": "1",
     "project": "acme",
@@ -60,6 +62,19 @@ _EXAMPLES = {
     "environments.NAME.instances.NAME.listen.https": '"127.0.0.1:8443"',
     "environments.NAME.instances.NAME.listen.http": '"127.0.0.1:8080"',
     "environments.NAME.instances.NAME.site": "blog",
+    "environments.NAME.instances.NAME.tls": "acme_org",
+    "environments.NAME.instances.NAME.ech": "acme_org",
+    "environments.NAME.hosts.NAME.recipient": _RECIPIENT,
+    "tls.NAME.cert": "secrets/acme.crt",
+    "tls.NAME.key": "age:secrets/acme.key.age",
+    "tls.NAME.min_days": "21",
+    "ech.NAME.public_name": "cover.acme.org",
+    "ech.NAME.dir": "age:secrets/ech",
+    "ech.NAME.rotate": "30d",
+    "ech.NAME.retire": "7d",
+    "ech.NAME.dns_ttl": "300s",
+    "secrets.recipients": f"[{_RECIPIENT}]",
+    "secrets.identity": "~/.config/zsops/identity.age",
     "environments.NAME.instances.NAME.sites": "{blog: [acme.org, www.acme.org]}",
 }
 
@@ -126,6 +141,8 @@ def _default(field: FieldInfo) -> str | None:
         return "see below"
     if any(_function_of(each) is duration.parse_duration for each in field.metadata):
         return duration.format_duration(value)
+    if any(_function_of(each) is parse_days for each in field.metadata):
+        return f"{value}d"
     return _spelled(value)
 
 

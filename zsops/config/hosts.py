@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from zsops.config.secrets import Recipient
 from zsops.config.values import ADDR, LOCAL_HOST, Argv, Name, Section
 
 _RANGE = re.compile(r"([a-z0-9_.-]*)\[([0-9]{1,6})-([0-9]{1,6})\]([a-z0-9_.-]*)")
@@ -97,6 +98,9 @@ class Host(Section):
     groups: tuple[Name, ...] = Field(default=(), description="groups that selectors know")
     labels: Mapping[Name, str] = Field(default={}, description="labels that selectors know")
     ssh: Ssh = Field(default=Ssh(), description="the way to this host")
+    recipient: Recipient | None = Field(
+        default=None, description="public key to encrypt its secrets to; the host is asked if none"
+    )
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class Machine:
     groups: tuple[str, ...]
     labels: Mapping[str, str]
     ssh: Ssh
+    recipient: str | None = None
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -135,7 +140,9 @@ def machines(pattern: str, host: Host, ssh: Ssh) -> tuple[Machine, ...]:
         address = template
         if template is not None:
             address = template.replace("{name}", name).replace("{n}", number)
-        found.append(Machine(name, address, host.groups, host.labels, host.ssh.over(ssh)))
+        found.append(
+            Machine(name, address, host.groups, host.labels, host.ssh.over(ssh), host.recipient)
+        )
     return tuple(found)
 
 

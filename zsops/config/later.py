@@ -7,7 +7,7 @@ from zsops.config.document import Location
 #: Location with `*` for any name, and the key itself.
 _LATER: frozenset[tuple[str, ...]] = frozenset(
     [
-        *((key,) for key in ("trust", "registry", "tls", "ech", "daemon", "notify")),
+        *((key,) for key in ("trust", "registry", "daemon", "notify")),
         ("hooks",),
         *(("defaults", key) for key in ("strategy", "tls", "ech")),
         ("defaults", "health", "protocols"),
@@ -18,7 +18,7 @@ _LATER: frozenset[tuple[str, ...]] = frozenset(
             ("environments", "*", key)
             for key in ("channel", "protect", "extends", "daemon", "tls", "ech")
         ),
-        *(("environments", "*", "instances", "*", key) for key in ("tls", "ech", "limits")),
+        ("environments", "*", "instances", "*", "limits"),
     ]
 )
 

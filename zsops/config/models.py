@@ -13,6 +13,7 @@ from pydantic import Field
 
 from zsops.config.duration import Duration
 from zsops.config.hosts import Host, HostPattern, Ssh
+from zsops.config.secrets import Ech, Secrets, Tls
 from zsops.config.selector import Selector
 from zsops.config.strategy import Strategy
 from zsops.config.values import (
@@ -118,6 +119,10 @@ class Instance(Section):
     )
     listen: Listen = Field(description="addresses")
     site: str | None = Field(default=None, description="the site it serves")
+    tls: Name | None = Field(
+        default=None, description="its certificate, one of `tls`; the host makes one if left out"
+    )
+    ech: Name | None = Field(default=None, description="its ECH keys, one of `ech`")
     sites: Mapping[str, tuple[HostName, ...]] | None = Field(
         default=None, description="the site it serves and the host names it answers to"
     )
@@ -158,6 +163,9 @@ class FleetConfig(Section):
     project: Name = Field(description="name of the project")
     defaults: Defaults = Field(default=Defaults(), description="settings of every environment")
     sites: Mapping[Name, Site] = Field(min_length=1, description="the sites")
+    tls: Mapping[Name, Tls] = Field(default={}, description="certificates and their keys")
+    ech: Mapping[Name, Ech] = Field(default={}, description="keys for Encrypted Client Hello")
+    secrets: Secrets = Field(default=Secrets(), description="who reads the encrypted files")
     strategies: Mapping[Name, Strategy] = Field(
         default={}, description="ways to go from host to host"
     )

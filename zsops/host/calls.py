@@ -55,6 +55,13 @@ class History:
 
 
 @dataclass(frozen=True)
+class Recipients:
+    """Public keys as age takes them: `age1…`, `ssh-ed25519 …`."""
+
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class MemberList:
     members: tuple[m.HostedMember, ...]
 
@@ -123,6 +130,10 @@ REVERT = Call("revert", m.Revert, Ended, lambda host, q: Ended(host.revert(q)))
 PREPARE_ROLLBACK = Call(
     "prepare_rollback", m.PrepareRollback, m.RollbackStaged, HostService.prepare_rollback
 )
+PREPARE_ROTATION = Call(
+    "prepare_rotation", m.PrepareRotation, m.Staged, HostService.prepare_rotation
+)
+RECIPIENTS = Call("recipients", Nothing, Recipients, lambda host, _: Recipients(host.recipients()))
 HISTORY = Call(
     "history", History, EntryList, lambda host, q: EntryList(host.history(q.instance, q.limit))
 )
@@ -142,7 +153,7 @@ STOP_DAEMON = Call(
 # `Any`: each call has its own pair of types, and the codec checks what came against them.
 _ALL: tuple[Call[Any, Any], ...] = (
     HELLO, INSTALL, OBSERVE, MEMBERS, TAKE_LEASE, RELEASE_LEASE, BREAK_LEASE, STAGE, APPLY,
-    CONFIRM, REVERT, PREPARE_ROLLBACK, HISTORY, AUDIT_VERIFY, PRUNE, PIN, DAEMON_STATUS,
-    START_DAEMON, STOP_DAEMON,
+    CONFIRM, REVERT, PREPARE_ROLLBACK, PREPARE_ROTATION, RECIPIENTS, HISTORY, AUDIT_VERIFY,
+    PRUNE, PIN, DAEMON_STATUS, START_DAEMON, STOP_DAEMON,
 )  # fmt: skip
 BY_NAME = {call.name: call for call in _ALL}

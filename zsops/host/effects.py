@@ -10,7 +10,7 @@ Paths are relative to the host's root, with `/`.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeAlias, TypeVar, cast
 
 from zsops.errors import HostError
@@ -245,10 +245,13 @@ class Tell(Effect[None]):
 
 @dataclass(frozen=True)
 class WriteFile(Effect[None]):
-    """Create the file anew (it must not exist, or be one of our `.tmp` names)."""
+    """Create the file anew (it must not exist, or be one of our `.tmp` names).
+
+    `data` may be a key: it is not shown, not even in the description of a fault.
+    """
 
     path: str
-    data: bytes
+    data: bytes = field(repr=False)
     mode: int = 0o640
     mutates: ClassVar[bool] = True
 

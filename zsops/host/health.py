@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from zsops.errors import BadRequest
-from zsops.host import layout
+from zsops.host import layout, store
 from zsops.host.codec import from_json
 from zsops.host.effects import DaemonStatus, Fetch, Now, ReadFile, Sleep, Steps, do
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import (
     CONTENT_CHECKS_MAX,
     ContentCheck,
+    DaemonState,
     HealthPolicy,
     InstanceSettings,
     StatusCheck,
@@ -72,18 +73,19 @@ def _round(
     paths: InstancePaths, release: str, digest: str, policy: HealthPolicy
 ) -> Steps[tuple[_Failure | None, int]]:
     daemon = yield from do(DaemonStatus(paths.name))
-    if not daemon.running:
-        text = f"the daemon is not running: {daemon.error or 'no reason known'}"
-        return _Failure(text, "(status)"), 0
-    name = (yield from settings(paths)).names[0]
+    complaint = _of_daemon(daemon, release)
+    if complaint is not None:
+        return _Failure(complaint, "(status)"), 0
+    # A wildcard is asked for as one of the names it stands for.
+    name = (yield from settings(paths)).names[0].replace("*", "www", 1)
     anchor = f"{paths.release(release)}/tls/cert.pem"
     targets = [Target(one.scheme, one.address, name, anchor) for one in daemon.listeners]
-    if not targets:
-        return _Failure("the daemon listens nowhere", "(status)"), 0
+    certificate = (yield from store.origin(paths, release)).certificate
+    leaf = None if certificate is None else certificate.leaf
     secret = ((yield from do(ReadFile(paths.probe_secret))) or b"").decode().strip()
     checked = 0
     for target in targets:
-        failure = yield from _probe(target, secret, digest, policy.probe_timeout_s)
+        failure = yield from _probe(target, secret, digest, leaf, policy.probe_timeout_s)
         if failure is not None:
             return failure, checked
         checked += 1
@@ -102,7 +104,17 @@ def _round(
     return None, checked
 
 
-def _probe(target: Target, secret: str, digest: str, timeout_s: float) -> Steps[_Failure | None]:
+def _of_daemon(daemon: DaemonState, release: str) -> str | None:
+    if not daemon.running:
+        return f"the daemon is not running: {daemon.error or 'no reason known'}"
+    if daemon.release != release:
+        return f"the daemon serves {daemon.release}, expected {release}"
+    return None if daemon.listeners else "the daemon listens nowhere"
+
+
+def _probe(
+    target: Target, secret: str, digest: str, leaf: str | None, timeout_s: float
+) -> Steps[_Failure | None]:
     where = f"{target.scheme}://{target.address} (as `{target.name}`)"
     answer = yield from do(Fetch(target, f"{_PROBE_PREFIX}{secret}", timeout_s))
     shown = f"{_PROBE_PREFIX}…"  # the secret stays out of evidence and logs
@@ -116,6 +128,10 @@ def _probe(target: Target, secret: str, digest: str, timeout_s: float) -> Steps[
         return _Failure(f"{where}: the probe path's answer is no probe answer", shown, answer)
     if served != digest:
         return _Failure(f"{where}: serves {served}, expected {digest}", shown, answer)
+    # The release's own chain verified it; another leaf of the same issuer would do that as well.
+    if target.scheme == "https" and leaf is not None and answer.leaf != leaf:
+        text = f"{where}: shows certificate {answer.leaf[:12]}…, the release has {leaf[:12]}…"
+        return _Failure(text, shown, answer)
     return None
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 
 from zsops.errors import BadRequest
-from zsops.host import audit, health, journal, layout, secrets, store
+from zsops.host import audit, health, journal, layout, material, secrets, store
 from zsops.host.codec import to_json
 from zsops.host.effects import (
     BootId,
@@ -49,9 +49,8 @@ def install(request: Install) -> Steps[Installed]:
         return Installed(paths.name, changed=True, restart_needed=running)
     yield from _directories(paths)
     yield from write_durably(paths.settings, encoded)
-    yield from secrets.refresh(paths, request.settings.names)
     yield from secrets.make_probe_secret(paths)
-    release = yield from _placeholder(paths)
+    release = yield from _placeholder(paths, request.settings.names)
     yield from store.switch(paths, release, paths.prev_link)
     yield from audit.make_room()
     yield from _first_journal(paths, release)
@@ -72,7 +71,7 @@ def _directories(paths: InstancePaths) -> Steps[None]:
         yield from make_dir_durably(path)
 
 
-def _placeholder(paths: InstancePaths) -> Steps[str]:
+def _placeholder(paths: InstancePaths, names: tuple[str, ...]) -> Steps[str]:
     content = yield from do(MakePlaceholder())
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     blob = layout.blob(digest)
@@ -84,7 +83,8 @@ def _placeholder(paths: InstancePaths) -> Steps[str]:
         yield from keep_part(digest)
     site_digest, _ = yield from do(ReadMembers(blob))
     tar = store.Bytes(digest, site_digest, len(content))
-    made = yield from store.build(paths, 0, tar, store.Origin(why="placeholder"))
+    origin = store.Origin(why="placeholder")
+    made = yield from store.build(paths, 0, tar, origin, material.Own(), names)
     return made.release
 
 

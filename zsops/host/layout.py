@@ -9,6 +9,8 @@ from zsops.errors import BadRequest
 
 LOCK = "lock"
 LEASE = "lease.json"
+#: The host's own age identity (0600): what operators encrypt to, unless they name another key.
+IDENTITY = "identity.age"
 AUDIT = "audit.jsonl"
 INCOMING = "incoming"
 BLOBS = "blobs/sha256"

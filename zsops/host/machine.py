@@ -19,7 +19,8 @@ from zsops.host.daemon import LocalDaemon
 from zsops.host.disk import RealDisk
 from zsops.host.extents import Extent, read_extents
 from zsops.host.messages import HostedMember, StepEvent
-from zsops.host.world import DaemonDoor, Secrets
+from zsops.host.seal import make_identity, public_facts, recipients_of, unseal
+from zsops.host.world import DaemonDoor, PublicFacts, Secrets
 from zsops.process import Identity
 
 # Longest that one request may hold the host: reload, start and health timeouts, plus spare.
@@ -103,6 +104,11 @@ def make_certificate(names: tuple[str, ...]) -> Secrets:
     return Secrets(made.cert_pem, made.key_pem)
 
 
+def ssh_host_key() -> Path:
+    """The machine's own SSH key: an identity for age where we may read it."""
+    return Path(os.environ.get("ZSOPS_SSH_HOST_KEY") or "/etc/ssh/ssh_host_ed25519_key")
+
+
 class RealTools:
     """`Tools` by zeroserve's own code. Imports are lazy: most requests need none of it."""
 
@@ -126,6 +132,18 @@ class RealTools:
 
     def secret(self) -> str:
         return secrets.token_urlsafe(24)
+
+    def identity(self) -> bytes:
+        return make_identity()
+
+    def recipients(self, identity: bytes) -> tuple[str, ...]:
+        return recipients_of(identity, ssh_key=ssh_host_key())
+
+    def unseal(self, identity: bytes, sealed: bytes) -> bytes:
+        return unseal(identity, sealed, ssh_key=ssh_host_key())
+
+    def public_facts(self, cert_pem: bytes, ech_pems: tuple[bytes, ...]) -> PublicFacts:
+        return public_facts(cert_pem, ech_pems)
 
     def process_alive(self, pid: int, started: int) -> bool:
         return Identity(pid, started).is_alive()

@@ -7,7 +7,7 @@ digits of the site digest); `000000-…` is the placeholder made at install.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 PROTOCOL_VERSION = 1
@@ -143,6 +143,26 @@ class Hello:
 
 
 @dataclass(frozen=True)
+class CertificateFacts:
+    """What anybody may know of a release's certificate. Times are RFC 3339."""
+
+    leaf: str  # SHA-256 of its DER form, bare hex: what a client gets must hash to it
+    names: tuple[str, ...]  # host names and IP addresses it is for
+    issuer: str
+    not_before: str
+    not_after: str
+
+
+@dataclass(frozen=True)
+class EchFacts:
+    """What anybody may know of an ECH key: its ECHConfig. The newest key is the last one."""
+
+    config_id: int
+    public_name: str
+    config: str  # one ECHConfig (RFC 9849), base64
+
+
+@dataclass(frozen=True)
 class ReleaseInfo:
     """A release kept on the host."""
 
@@ -159,6 +179,9 @@ class ReleaseInfo:
     confirmed: bool = False  # it was once confirmed in service
     pinned: bool = False
     rolled_back: bool = False  # somebody left it by `rollback`, so rollback never returns to it
+    material: str = ""  # `Material.source`; empty: a certificate the host made for itself
+    certificate: CertificateFacts | None = None
+    ech: tuple[EchFacts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -208,6 +231,7 @@ class QuarantinedRelease:
     release_digest: str
     reason: str
     at: str
+    material: str = ""  # the same site with another certificate may be good
 
 
 @dataclass(frozen=True)
@@ -263,6 +287,26 @@ class TakeLease:
 
 
 @dataclass(frozen=True)
+class SealedFile:
+    """One file, encrypted to this host: an age file, in base64."""
+
+    path: str  # in the release directory: `tls/cert.pem`, `tls/key.pem`, `ech/NAME.pem`
+    sealed: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Certificate, key and ECH keys of a release.
+
+    `source` is a digest over the operator's own (encrypted) files: equal means unchanged, and
+    tells nothing else. Without `files`: as the release in service has it, whose source it must be.
+    """
+
+    source: str
+    files: tuple[SealedFile, ...] = ()
+
+
+@dataclass(frozen=True)
 class Stage:
     """Announce a release; the tar's bytes follow from the offset the host answers."""
 
@@ -276,6 +320,7 @@ class Stage:
     commit: str = ""
     retry_quarantined: bool = False
     extents: str = ""  # the tar's pieces (`extents.py`), so that only what is missing is sent
+    material: Material | None = None  # None: the host makes a certificate for itself
 
 
 @dataclass(frozen=True)
@@ -296,7 +341,7 @@ class Staged:
 
 @dataclass(frozen=True)
 class PrepareRollback:
-    """Stage a new release made of an older site and the current secrets (rollback goes forward).
+    """Stage a new release made of an older site and the secrets in service (rollback goes forward).
 
     `to` names a release; without it `steps` confirmed releases whose site differs from the one in
     service, and which were not themselves rolled back from, are stepped over (1 = the newest such).
@@ -308,6 +353,19 @@ class PrepareRollback:
     steps: int = 1
     who: str = ""
     why: str = ""
+    with_secrets: bool = False  # the older release's secrets, too
+
+
+@dataclass(frozen=True)
+class PrepareRotation:
+    """Stage a new release made of the site in service and new material."""
+
+    token: int
+    instance: str
+    material: Material
+    who: str = ""
+    why: str = ""
+    retry_quarantined: bool = False
 
 
 @dataclass(frozen=True)

@@ -109,4 +109,6 @@ def _drift(
     serving = daemon.release_digest
     if settled and daemon.running and serving != known[linked].release_digest:
         return f"the daemon serves {serving}, `current` is {linked}"
+    if settled and daemon.running and daemon.release != linked:
+        return f"the daemon serves {daemon.release}, `current` is {linked}"
     return None

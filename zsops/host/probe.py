@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 from zsops.host.world import Fetched, Target
@@ -44,14 +45,17 @@ def fetch(target: Target, anchor: Path, path: str, timeout_s: float) -> Fetched:
 
 def _fetch(target: Target, anchor: Path, path: str, timeout_s: float) -> Fetched:
     link = socket.create_connection(split_address(target.address), timeout_s)
+    leaf = ""
     try:
         if target.scheme == "https":
-            link = _context(anchor).wrap_socket(link, server_hostname=target.name)
+            secured = _context(anchor).wrap_socket(link, server_hostname=target.name)
+            leaf = hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest()
+            link = secured
         connection = http.client.HTTPConnection(target.name, timeout=timeout_s)
         connection.sock = link
         connection.request("GET", path, headers={"Connection": "close", "Accept-Encoding": ""})
         with connection.getresponse() as answer:
-            return _read(answer)
+            return replace(_read(answer), leaf=leaf)
     finally:
         link.close()
 

@@ -171,9 +171,9 @@ def confirm(request: Confirm) -> Steps[Confirmed]:
         raise NotStaged(f"`{request.release}` is `{state.phase}`, not healthy yet")
     digest = yield from store.digest_of(paths, request.release)
     daemon = yield from do(DaemonStatus(paths.name))
-    if daemon.release_digest != digest:
+    if (daemon.release, daemon.release_digest) != (request.release, digest):
         raise DaemonFailed(
-            f"the daemon serves {daemon.release_digest}, not `{request.release}` ({digest})",
+            f"the daemon serves {daemon.release}, not `{request.release}` ({digest})",
             hint="confirm again when it is back, or let the host revert",
         )
     committed = replace(state, last_good=request.release, unsafe=None, deadline=None)
@@ -182,7 +182,7 @@ def confirm(request: Confirm) -> Steps[Confirmed]:
     yield from do(ArmTimer(paths.name, state.seq, _ARM_TIMEOUT_S))
     yield from finish_commit(paths, state)
     with contextlib.suppress(OSError):
-        yield from store.lift_quarantine(paths, digest)
+        yield from store.lift_quarantine(paths, request.release)
     return Confirmed(request.release, digest)
 
 

@@ -77,8 +77,10 @@ def load(paths: InstancePaths, release: str, timeout_s: float) -> Steps[str | No
     started = yield from do(EnsureDaemon(paths.name, _START_TIMEOUT_S))
     if started.error is not None:
         return started.error
-    serving = (yield from do(DaemonStatus(paths.name))).release_digest
-    return None if serving == digest else f"the daemon serves {serving}, expected {digest}"
+    daemon = yield from do(DaemonStatus(paths.name))
+    if (daemon.release, daemon.release_digest) == (release, digest):
+        return None
+    return f"the daemon serves {daemon.release}, expected {release}"
 
 
 def _enter(paths: InstancePaths, state: State, reason: str, failed: str | None) -> Steps[State]:
@@ -115,8 +117,7 @@ def _quarantine_next(paths: InstancePaths, state: State) -> Steps[None]:
     if state.quarantine is None or state.next is None:
         return
     try:
-        digest = yield from store.digest_of(paths, state.next)
-        yield from store.add_quarantine(paths, digest, state.quarantine)
+        yield from store.add_quarantine(paths, state.next, state.quarantine)
     except (OSError, NoSuchRelease):
         return  # a full disk must not stop a revert; the audit line has the reason too
 

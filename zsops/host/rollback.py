@@ -1,6 +1,7 @@
-"""Rollback goes forward: a new release number, an older site, the current secrets.
+"""Releases made of what is here. A rollback goes forward: a new number, an older site, the secrets
+in service. A rotation is its counterpart: the site in service, other secrets.
 
-So a rollback never revives an expired certificate, and it passes the same steps as a deployment.
+So a rollback never revives an expired certificate, and both pass the same steps as a deployment.
 """
 
 from __future__ import annotations
@@ -8,11 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zsops.errors import NoSuchRelease
-from zsops.host import audit, layout, store
+from zsops.host import audit, layout, material, store
 from zsops.host.effects import HashFile, Steps, do
 from zsops.host.layout import InstancePaths
-from zsops.host.messages import PrepareRollback, ReleaseInfo, RollbackStaged
-from zsops.host.stage import ready, stage_release
+from zsops.host.messages import (
+    Phase,
+    PrepareRollback,
+    PrepareRotation,
+    ReleaseInfo,
+    RollbackStaged,
+    Staged,
+)
+from zsops.host.stage import chosen_material, ready, refuse_quarantined, stage_release
 
 
 def prepare(request: PrepareRollback) -> Steps[RollbackStaged]:
@@ -31,8 +39,43 @@ def prepare(request: PrepareRollback) -> Steps[RollbackStaged]:
         source=source.release,
         rollback_from=state.prev,
     )
-    made = yield from stage_release(paths, replace(state, token=request.token), tar, origin)
+    choice = yield from _secrets(paths, state.prev, source, request)
+    state = replace(state, token=request.token)
+    made = yield from stage_release(paths, state, tar, origin, choice)
     return RollbackStaged(made, source)
+
+
+def _secrets(
+    paths: InstancePaths, serving: str, source: ReleaseInfo, request: PrepareRollback
+) -> Steps[material.Choice]:
+    """Those in service: an older release's may have expired, or have been withdrawn."""
+    if request.with_secrets:
+        return material.Kept(source.release, source.material)
+    in_service = (yield from store.origin(paths, serving)).material
+    return material.Kept(serving, in_service) if in_service else material.Own()
+
+
+def prepare_rotation(request: PrepareRotation) -> Steps[Staged]:
+    """Stage the site in service with other material. Repeating it is a no-op."""
+    paths = InstancePaths(request.instance)
+    state = yield from ready(paths, request.token)
+    if state.phase is Phase.STAGED and state.next is not None and state.token == request.token:
+        again = yield from store.info(paths, state.next)
+        if again is not None and again.material == request.material.source:
+            return Staged(again, 0)
+    serving = yield from _named(paths, state.prev)
+    if not request.retry_quarantined:
+        yield from refuse_quarantined(paths, serving.release_digest, request.material.source)
+    choice = yield from chosen_material(paths, state, request.material)
+    tar = store.Bytes(serving.release_digest, serving.site_digest, serving.size)
+    origin = store.Origin(
+        who=request.who,
+        why=request.why,
+        commit=serving.commit,
+        source=serving.release,
+    )
+    state = replace(state, token=request.token)
+    return Staged((yield from stage_release(paths, state, tar, origin, choice)), 0)
 
 
 def confirmed_names(paths: InstancePaths) -> Steps[frozenset[str]]:
@@ -79,10 +122,10 @@ def _choose(paths: InstancePaths, serving: str, request: PrepareRollback) -> Ste
 
 
 def _named(paths: InstancePaths, release: str) -> Steps[ReleaseInfo]:
-    found = yield from store.manifest(paths, release)
+    found = yield from store.info(paths, release)
     if found is None:
         kept = ", ".join((yield from store.names(paths)))
         raise NoSuchRelease(
             f"there is no release `{release}` in `{paths.name}`", hint=f"it has {kept}"
         )
-    return store.shown(found, (yield from store.origin(paths, release)))
+    return found

@@ -41,7 +41,7 @@ def refresh(paths: InstancePaths, names: tuple[str, ...]) -> Steps[bool]:
     if raw is not None and _is_fresh(raw, names, at):
         return False
     pair = yield from do(MakeCertificate(names))
-    yield from write_durably(f"{paths.secrets}/key.pem", pair.key_pem, 0o440)
+    yield from write_durably(f"{paths.secrets}/key.pem", pair.key_pem, 0o600)
     yield from write_durably(f"{paths.secrets}/cert.pem", pair.cert_pem, 0o440)
     # Last: a crash in between makes both again, so certificate and key always belong together.
     made = json.dumps(to_json(Made(names, at))).encode()

@@ -11,7 +11,18 @@ from importlib import metadata
 from typing import TypeVar
 
 from zsops.errors import BadRequest, DaemonFailed
-from zsops.host import audit, journal, lease, protocol, prune, recover, rollback, stage, store
+from zsops.host import (
+    audit,
+    journal,
+    lease,
+    material,
+    protocol,
+    prune,
+    recover,
+    rollback,
+    stage,
+    store,
+)
 from zsops.host import install as installing
 from zsops.host import messages as m
 from zsops.host import observe as observing
@@ -88,6 +99,12 @@ class HostService:
 
     def prepare_rollback(self, request: m.PrepareRollback) -> m.RollbackStaged:
         return self._change(rollback.prepare(request))
+
+    def prepare_rotation(self, request: m.PrepareRotation) -> m.Staged:
+        return self._change(rollback.prepare_rotation(request))
+
+    def recipients(self) -> tuple[str, ...]:
+        return self._change(material.recipients())
 
     def history(self, instance: str, limit: int) -> tuple[m.AuditEntry, ...]:
         if limit < 1:

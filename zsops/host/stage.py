@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zsops.errors import DeployInFlight, DigestMismatch, Quarantined
-from zsops.host import audit, health, journal, layout, lease, secrets, store
+from zsops.host import audit, health, journal, layout, lease, material, store
 from zsops.host.effects import (
     Fsync,
     ReadMembers,
@@ -15,7 +15,7 @@ from zsops.host.effects import (
 )
 from zsops.host.journal import State
 from zsops.host.layout import InstancePaths
-from zsops.host.messages import Phase, ReleaseInfo, Stage, Staged
+from zsops.host.messages import Material, Phase, ReleaseInfo, Stage, Staged
 from zsops.host.receive import full, receive
 from zsops.host.recover import settle
 
@@ -30,7 +30,11 @@ def stage(request: Stage) -> Steps[Staged]:
     if again is not None:
         yield from do(TellOffset(request.size, ()))
         return Staged(again, 0)
-    yield from _refuse_quarantined(paths, request)
+    if not request.retry_quarantined:
+        source = request.material.source if request.material else ""
+        yield from refuse_quarantined(paths, request.release_digest, source)
+    # Before the upload: what cannot be opened should not cost a transfer.
+    choice = yield from chosen_material(paths, state, request.material)
     received = yield from receive(request)
     site_digest, _ = yield from do(ReadMembers(layout.blob(request.release_digest)))
     if site_digest != request.site_digest:
@@ -41,7 +45,8 @@ def stage(request: Stage) -> Steps[Staged]:
         )
     tar = store.Bytes(request.release_digest, site_digest, request.size)
     origin = store.Origin(who=request.who, why=request.why, commit=request.commit)
-    made = yield from stage_release(paths, replace(state, token=request.token), tar, origin)
+    state = replace(state, token=request.token)
+    made = yield from stage_release(paths, state, tar, origin, choice)
     return Staged(made, received)
 
 
@@ -58,13 +63,25 @@ def ready(paths: InstancePaths, token: int) -> Steps[State]:
     return state
 
 
+def chosen_material(
+    paths: InstancePaths, state: State, wanted: Material | None
+) -> Steps[material.Choice]:
+    """What a request's material means beside the release in service."""
+    serving = (yield from store.origin(paths, state.prev)).material
+    return (yield from material.chosen(wanted, state.prev, serving))
+
+
 def stage_release(
-    paths: InstancePaths, state: State, tar: store.Bytes, origin: store.Origin
+    paths: InstancePaths,
+    state: State,
+    tar: store.Bytes,
+    origin: store.Origin,
+    choice: material.Choice,
 ) -> Steps[ReleaseInfo]:
     """Build the next release from a blob, make both links, journal STAGED."""
     try:
-        yield from secrets.refresh(paths, (yield from health.settings(paths)).names)
-        made = yield from store.build(paths, state.serial + 1, tar, origin)
+        names = (yield from health.settings(paths)).names
+        made = yield from store.build(paths, state.serial + 1, tar, origin, choice, names)
         yield from store.make_link(paths, made.release, paths.next_link)
         yield from store.make_link(paths, state.prev, paths.prev_link)
         yield from do(Fsync(paths.home))
@@ -80,7 +97,7 @@ def stage_release(
         who=origin.who,
         why=origin.why,
         event="staged",
-        detail="" if origin.source is None else f"rollback to the site of {origin.source}",
+        detail=_described(origin, choice),
     )
     yield from journal.transition(paths, staged)
     return made
@@ -89,17 +106,27 @@ def stage_release(
 def _already(paths: InstancePaths, state: State, request: Stage) -> Steps[ReleaseInfo | None]:
     if state.phase is not Phase.STAGED or state.next is None or state.token != request.token:
         return None
-    found = yield from store.manifest(paths, state.next)
-    if found is None or found.release_digest != request.release_digest:
+    found = yield from store.info(paths, state.next)
+    source = request.material.source if request.material else ""
+    if found is None or (found.release_digest, found.material) != (request.release_digest, source):
         return None
-    return store.shown(found, (yield from store.origin(paths, state.next)))
+    return found
 
 
-def _refuse_quarantined(paths: InstancePaths, request: Stage) -> Steps[None]:
-    if request.retry_quarantined:
-        return
+def _described(origin: store.Origin, choice: material.Choice) -> str:
+    """A staged release in a few words, for its audit line."""
+    if origin.rollback_from is not None:
+        secrets = isinstance(choice, material.Kept) and choice.release == origin.source
+        return f"rollback to the site{' and secrets' if secrets else ''} of {origin.source}"
+    if origin.source is not None:
+        return f"the site of {origin.source} with other secrets"
+    return "with other secrets" if isinstance(choice, material.Opened) else ""
+
+
+def refuse_quarantined(paths: InstancePaths, release_digest: str, source: str) -> Steps[None]:
+    """`Quarantined` for bytes that failed here with this material."""
     for held in (yield from store.quarantine(paths)).releases:
-        if held.release_digest == request.release_digest:
+        if store.is_quarantined(held, release_digest, source):
             raise Quarantined(
                 f"these bytes failed here at {held.at}: {held.reason}",
                 hint="change the site, or deploy with `--retry` when the cause was elsewhere",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 
 from zsops.errors import NoSuchRelease, ProtocolMismatch, ReleaseRefused
-from zsops.host import layout
+from zsops.host import layout, material
 from zsops.host.codec import from_json, to_json
 from zsops.host.effects import (
     CheckRelease,
@@ -29,9 +28,7 @@ from zsops.host.effects import (
     write_durably,
 )
 from zsops.host.layout import InstancePaths
-from zsops.host.messages import QuarantinedRelease, ReleaseInfo
-
-_SECRET_FILES = ("cert.pem", "key.pem")
+from zsops.host.messages import CertificateFacts, EchFacts, QuarantinedRelease, ReleaseInfo
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,9 @@ class Origin:
     commit: str = ""
     source: str | None = None  # for a rollback: the release whose site this is
     rollback_from: str | None = None  # for a rollback: the release left by it
+    material: str = ""  # `Material.source`
+    certificate: CertificateFacts | None = None
+    ech: tuple[EchFacts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,19 +119,27 @@ def origin(paths: InstancePaths, release: str) -> Steps[Origin]:
 
 
 def is_complete(paths: InstancePaths, release: str) -> Steps[bool]:
-    """Whether every part is here and the tar hashes to what the manifest says."""
+    """Whether every part is here and hashes to what the manifest says."""
     home = paths.release(release)
     found = yield from manifest(paths, release)
     if found is None:
         return False
-    for name in _SECRET_FILES:
-        if (yield from do(ReadFile(f"{home}/tls/{name}"))) is None:
-            return False
+    if (yield from material.digest_of(home)) != found.secrets_digest:
+        return False
     return (yield from do(HashFile(f"{home}/site.tar"))) == layout.bare(found.release_digest)
 
 
-def build(paths: InstancePaths, number: int, tar: Bytes, origin: Origin) -> Steps[ReleaseInfo]:
+def build(
+    paths: InstancePaths,
+    number: int,
+    tar: Bytes,
+    origin: Origin,
+    choice: material.Choice,
+    names: tuple[str, ...],
+) -> Steps[ReleaseInfo]:
     """Link a release together and check it; `ReleaseRefused` leaves nothing behind.
+
+    `names`: what a certificate of the host's own is for.
 
     It appears under its name by one rename, complete or not at all. A directory of that name can
     only be left from a stage that died before its journal entry: nothing points to it.
@@ -140,24 +148,23 @@ def build(paths: InstancePaths, number: int, tar: Bytes, origin: Origin) -> Step
     final, fresh = paths.release(release), f"{paths.releases}/.new-{release}"
     yield from remove_tree(fresh)
     yield from remove_tree(final)
+    yield from do(MakeDir(fresh))
+    yield from do(HardLink(layout.blob(tar.release_digest), f"{fresh}/site.tar"))
+    yield from material.put(paths, choice, fresh, names)
+    facts = yield from material.facts_of(fresh)
+    origin = replace(origin, material=choice.source, certificate=facts.certificate, ech=facts.ech)
     made = Manifest(
         v=1,
         release=release,
         release_digest=tar.release_digest,
         site_digest=tar.site_digest,
         size=tar.size,
-        secrets_digest=(yield from secrets_digest(paths)),
+        secrets_digest=(yield from material.digest_of(fresh)),
         created=(yield from do(WallTime())),
     )
-    yield from do(MakeDir(fresh))
-    yield from do(HardLink(layout.blob(tar.release_digest), f"{fresh}/site.tar"))
-    yield from do(MakeDir(f"{fresh}/tls"))
-    for name in _SECRET_FILES:
-        yield from do(HardLink(f"{paths.secrets}/{name}", f"{fresh}/tls/{name}"))
     for name, content in (("manifest.json", made), ("origin.json", origin)):
         yield from do(WriteFile(f"{fresh}/{name}", json.dumps(to_json(content)).encode()))
         yield from do(Fsync(f"{fresh}/{name}"))
-    yield from do(Fsync(f"{fresh}/tls"))
     yield from do(Fsync(fresh))
     findings = yield from do(CheckRelease(fresh))
     if findings:
@@ -184,15 +191,16 @@ def shown(found: Manifest, origin: Origin) -> ReleaseInfo:
         who=origin.who,
         why=origin.why,
         commit=origin.commit,
+        material=origin.material,
+        certificate=origin.certificate,
+        ech=origin.ech,
     )
 
 
-def secrets_digest(paths: InstancePaths) -> Steps[str]:
-    """SHA-256 over the hashes of certificate and key."""
-    total = hashlib.sha256()
-    for name in _SECRET_FILES:
-        total.update(((yield from do(HashFile(f"{paths.secrets}/{name}"))) or "").encode())
-    return f"sha256:{total.hexdigest()}"
+def info(paths: InstancePaths, release: str) -> Steps[ReleaseInfo | None]:
+    """A kept release as people see it; None when it is not here."""
+    found = yield from manifest(paths, release)
+    return None if found is None else shown(found, (yield from origin(paths, release)))
 
 
 # -- links ---------------------------------------------------------------------------
@@ -229,18 +237,27 @@ def quarantine(paths: InstancePaths) -> Steps[Quarantine]:
     return Quarantine() if raw is None else from_json(Quarantine, json.loads(raw))
 
 
-def add_quarantine(paths: InstancePaths, release_digest: str, reason: str) -> Steps[None]:
-    """Remember a failed digest; one entry a digest, the newest reason."""
+def is_quarantined(held: QuarantinedRelease, release_digest: str, source: str) -> bool:
+    """Whether this entry is about these bytes with this material."""
+    return (held.release_digest, held.material) == (release_digest, source)
+
+
+def add_quarantine(paths: InstancePaths, release: str, reason: str) -> Steps[None]:
+    """Remember a failed site with its material; one entry each, the newest reason."""
+    digest = yield from digest_of(paths, release)
+    source = (yield from origin(paths, release)).material
     held = yield from quarantine(paths)
-    rest = tuple(q for q in held.releases if q.release_digest != release_digest)
-    fresh = QuarantinedRelease(release_digest, reason, (yield from do(WallTime())))
+    rest = tuple(q for q in held.releases if not is_quarantined(q, digest, source))
+    fresh = QuarantinedRelease(digest, reason, (yield from do(WallTime())), source)
     yield from _save(paths.quarantine, Quarantine((*rest, fresh)))
 
 
-def lift_quarantine(paths: InstancePaths, release_digest: str) -> Steps[None]:
-    """Forget a digest's failure: it was confirmed since."""
+def lift_quarantine(paths: InstancePaths, release: str) -> Steps[None]:
+    """Forget its failure: it was confirmed since."""
+    digest = yield from digest_of(paths, release)
+    source = (yield from origin(paths, release)).material
     held = yield from quarantine(paths)
-    rest = tuple(q for q in held.releases if q.release_digest != release_digest)
+    rest = tuple(q for q in held.releases if not is_quarantined(q, digest, source))
     if len(rest) != len(held.releases):
         yield from _save(paths.quarantine, Quarantine(rest))
 

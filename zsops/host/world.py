@@ -7,11 +7,17 @@ memory (`zsops/transport/memory.py`); the contract tests hold both to the same b
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from zsops.host.extents import Extent
-from zsops.host.messages import DaemonState, HostedMember, StepEvent
+from zsops.host.messages import (
+    CertificateFacts,
+    DaemonState,
+    EchFacts,
+    HostedMember,
+    StepEvent,
+)
 
 
 class Disk(Protocol):
@@ -71,13 +77,17 @@ class Target:
 
 @dataclass(frozen=True)
 class Fetched:
-    """An answer, or why there was none. `body` is at most the first 64 KiB; `sha256` covers all."""
+    """An answer, or why there was none. `body` is at most the first 64 KiB; `sha256` covers all.
+
+    `leaf`: SHA-256 of the certificate that was shown (bare hex), over TLS.
+    """
 
     status: int = 0
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     sha256: str = ""
     error: str | None = None
+    leaf: str = ""
 
 
 class DaemonDoor(Protocol):
@@ -105,7 +115,15 @@ class Secrets:
     """A certificate chain and its key, PEM."""
 
     cert_pem: bytes
-    key_pem: bytes
+    key_pem: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PublicFacts:
+    """What anybody may know of a release's material."""
+
+    certificate: CertificateFacts | None = None
+    ech: tuple[EchFacts, ...] = ()
 
 
 class Tools(Protocol):
@@ -117,6 +135,10 @@ class Tools(Protocol):
     def placeholder(self) -> bytes: ...
     def certificate(self, names: tuple[str, ...]) -> Secrets: ...
     def secret(self) -> str: ...
+    def identity(self) -> bytes: ...
+    def recipients(self, identity: bytes) -> tuple[str, ...]: ...
+    def unseal(self, identity: bytes, sealed: bytes) -> bytes: ...
+    def public_facts(self, cert_pem: bytes, ech_pems: tuple[bytes, ...]) -> PublicFacts: ...
     def process_alive(self, pid: int, started: int) -> bool: ...
 
 

@@ -8,8 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from zsops.host import messages as m
-from zsops.plan.model import DaemonAction, FileChange, InstancePlan, Plan, UnreachableHost
-from zsops.plan.wish import Facts, WishedFile, WishedInstance
+from zsops.plan.model import (
+    DaemonAction,
+    FileChange,
+    InstancePlan,
+    Plan,
+    SecretsPlan,
+    UnreachableHost,
+)
+from zsops.plan.wish import Facts, WishedFile, WishedInstance, WishedMaterial
 
 #: A saved plan is refused after this time: what a person approved should be what happens.
 PLAN_LIFETIME = timedelta(hours=1)
@@ -47,9 +54,11 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
     """What happens to one instance."""
     seen = facts.observation
     current = seen.current
+    source = wish.material.source if wish.material else ""
     settled = (
         current is not None
         and current.release_digest == wish.release_digest
+        and current.material == source
         and seen.last_good == current.release
     )
     # Release 000000 is the page an instance is made with; for people that is nothing yet.
@@ -77,7 +86,22 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         settings_changed=settings_changed,
         recovers=seen.phase.in_flight,
         url=wish.url,
+        secrets=_secrets(wish.material, current),
         warnings=_warnings(wish, seen),
+    )
+
+
+def _secrets(wish: WishedMaterial | None, current: m.ReleaseInfo | None) -> SecretsPlan:
+    source = wish.source if wish else ""
+    old = current.certificate if current is not None and current.number > 0 else None
+    new = wish.certificate if wish else None
+    return SecretsPlan(
+        name=wish.name if wish else None,
+        source=source,
+        changes=current is None or current.material != source,
+        old_not_after=old.not_after if old else None,
+        new_not_after=new.not_after if new else None,
+        names=new.names if new else (),
     )
 
 
@@ -160,7 +184,9 @@ def _warnings(wish: WishedInstance, seen: m.Observation) -> tuple[str, ...]:
         f"this release failed here at {each.at}: {each.reason}"
         for each in seen.quarantine
         if each.release_digest == wish.release_digest
+        and each.material == (wish.material.source if wish.material else "")
     )
+    said.extend(wish.material.warnings if wish.material else ())
     if seen.lease is not None:
         said.append(f"{seen.lease.who} holds the host ({seen.lease.why or 'no reason given'})")
     return tuple(said)

@@ -23,6 +23,17 @@ class FileChange(_Value):
     new_size: int | None
 
 
+class SecretsPlan(_Value):
+    """What happens to certificate and keys. Public facts only; None where they are not known."""
+
+    name: str | None = Field(description="of `tls:`; null: a certificate of the host's own")
+    source: str = Field(description="digest over the encrypted files; empty without `tls:`")
+    changes: bool
+    old_not_after: str | None = Field(default=None, description="RFC 3339")
+    new_not_after: str | None = Field(default=None, description="RFC 3339")
+    names: tuple[str, ...] = ()
+
+
 class InstancePlan(_Value):
     """What happens to one instance on one host."""
 
@@ -44,6 +55,7 @@ class InstancePlan(_Value):
     settings_changed: bool
     recovers: bool = Field(description="a deployment that was left unfinished is undone first")
     url: str
+    secrets: SecretsPlan
     warnings: tuple[str, ...] = ()
 
     @property

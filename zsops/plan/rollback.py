@@ -34,3 +34,18 @@ def rollback_target(seen: m.Observation, to: str | None) -> m.ReleaseInfo:
             hint="`zsops history` lists what was deployed",
         )
     return max(fitting, key=lambda each: each.number)
+
+
+def release_before(seen: m.Observation) -> str:
+    """The newest confirmed release older than the one in service, whatever it carries.
+
+    Raises NoSuchRelease.
+    """
+    number = seen.current.number if seen.current is not None else 0
+    older = [each for each in seen.releases if each.confirmed and 0 < each.number < number]
+    if not older:
+        raise NoSuchRelease(
+            f"instance `{seen.instance}` has no earlier confirmed release to go back to",
+            hint="`zsops history` lists what was deployed",
+        )
+    return max(older, key=lambda each: each.number).release

@@ -49,6 +49,11 @@ def refuse_other_bytes(saved: Plan, fresh: Plan) -> None:
             hint=_HINT.format(fresh.environment),
         )
     for key, instance in planned.items():
+        if instance.secrets.source != wished[key].secrets.source:
+            raise StalePlan(
+                f"certificate or keys of `{key[1]}` are others than plan `{saved.id}` was made for",
+                hint=_HINT.format(fresh.environment),
+            )
         if instance.new_release_digest != wished[key].new_release_digest:
             raise StalePlan(
                 f"site `{instance.site}` builds to other bytes than plan `{saved.id}` says",

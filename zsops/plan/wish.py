@@ -18,6 +18,16 @@ class WishedFile:
 
 
 @dataclass(frozen=True)
+class WishedMaterial:
+    """Certificate and keys that the file names. `certificate` None: closed to this operator."""
+
+    name: str
+    source: str
+    certificate: m.CertificateFacts | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class WishedInstance:
     """One instance on one host as the configuration and the build want it."""
 
@@ -30,6 +40,7 @@ class WishedInstance:
     size: int
     files: tuple[WishedFile, ...]
     url: str
+    material: WishedMaterial | None = None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from zsops.plan.model import FileChange, InstancePlan, Plan
-from zsops.report.quantities import short_digest, size_text
+from datetime import datetime
+
+from zsops.plan.model import FileChange, InstancePlan, Plan, SecretsPlan
+from zsops.report.quantities import days_left_text, short_digest, size_text
 
 _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 _LINES_MAX = 20
@@ -13,7 +15,7 @@ def plan_text(plan: Plan, *, full: bool = False) -> str:
     """The plan as lines; `full` lists every file."""
     lines = [f"plan {plan.id}  {plan.environment} of {plan.project}"]
     for each in plan.instances:
-        lines += _instance(each, full=full)
+        lines += _instance(each, datetime.fromisoformat(plan.created), full=full)
     for host in plan.unreachable:
         lines.append(f"  {host.host}  not reached: {host.reason}")
     switches = sum(each.switches for each in plan.instances)
@@ -29,7 +31,7 @@ def plan_text(plan: Plan, *, full: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _instance(plan: InstancePlan, *, full: bool) -> list[str]:
+def _instance(plan: InstancePlan, now: datetime, *, full: bool) -> list[str]:
     head = f"  {plan.instance} on {plan.host}  site {plan.site}  "
     if plan.is_no_op:
         serving = f"{plan.old_release}, {plan.files} files, {size_text(plan.size)}"
@@ -43,6 +45,7 @@ def _instance(plan: InstancePlan, *, full: bool) -> list[str]:
     lines += [f"    {change_text(each)}" for each in shown]
     if len(shown) < len(plan.changes):
         lines.append(f"    … and {len(plan.changes) - len(shown)} more (`--full` lists them)")
+    lines += _secrets(plan.secrets, now)
     if plan.switches:
         lines.append(f"    upload about {size_text(plan.upload)} of {size_text(plan.size)}")
     if plan.daemon != "none":
@@ -50,6 +53,17 @@ def _instance(plan: InstancePlan, *, full: bool) -> list[str]:
     lines += [f"    warning: {each}" for each in plan.warnings]
     lines.append(f"    {plan.url}")
     return lines
+
+
+def _secrets(plan: SecretsPlan, now: datetime) -> list[str]:
+    """`tls acme_org: acme.org  12 d -> 89 d left`; nothing when nothing changes."""
+    if not plan.changes or (plan.name is None and plan.old_not_after is None):
+        return []
+    old, new = (days_left_text(each, now) for each in (plan.old_not_after, plan.new_not_after))
+    if plan.name is None:
+        return [f"    tls: {old} -> a certificate of the host's own"]
+    names = f" {', '.join(plan.names)}" if plan.names else ""
+    return [f"    tls {plan.name}:{names}  {old} -> {new} left"]
 
 
 def change_text(change: FileChange) -> str:

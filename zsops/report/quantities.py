@@ -40,6 +40,16 @@ def age_text(moment: str, now: datetime | None = None) -> str:
     return f"{max(0, seconds)} s"
 
 
+def days_left(moment: str, now: datetime | None = None) -> int:
+    """Whole days until an RFC 3339 moment; negative when it has passed."""
+    return (datetime.fromisoformat(moment) - (now or datetime.now(UTC))).days
+
+
+def days_left_text(moment: str | None, now: datetime | None = None) -> str:
+    """`89 d`; `?` for a moment that is not known."""
+    return "?" if moment is None else f"{days_left(moment, now)} d"
+
+
 def short_digest(digest: str | None) -> str:
     """First 4 hex digits, as release names carry them; `-` for none."""
     return digest.removeprefix("sha256:")[:4] if digest else "-"

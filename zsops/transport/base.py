@@ -86,6 +86,15 @@ class HostSession(Protocol):
         `NoSuchRelease` when there is nothing to go back to (or `to` is unknown).
         """
 
+    def prepare_rotation(self, request: m.PrepareRotation) -> m.Staged:
+        """Stage the site in service with other material; then `apply` and `confirm` it.
+
+        `MaterialRefused` when the host cannot open it, `ReleaseRefused` when it cannot serve.
+        """
+
+    def recipients(self) -> tuple[str, ...]:
+        """Public keys whose private halves the host has: what material is encrypted to."""
+
     def history(self, instance: str, limit: int) -> tuple[m.AuditEntry, ...]:
         """The newest `limit` audit entries of the instance, oldest first."""
 

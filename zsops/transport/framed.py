@@ -113,6 +113,12 @@ class FramedSession:
     def prepare_rollback(self, request: m.PrepareRollback) -> m.RollbackStaged:
         return self._ask(calls.PREPARE_ROLLBACK, request)
 
+    def prepare_rotation(self, request: m.PrepareRotation) -> m.Staged:
+        return self._ask(calls.PREPARE_ROTATION, request)
+
+    def recipients(self) -> tuple[str, ...]:
+        return self._ask(calls.RECIPIENTS, calls.Nothing()).recipients
+
     def history(self, instance: str, limit: int) -> tuple[m.AuditEntry, ...]:
         return self._ask(calls.HISTORY, calls.History(instance, limit)).entries
 

@@ -15,13 +15,13 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from zsops.errors import HostUnreachable, LinkLost
-from zsops.host import machine
+from zsops.host import machine, seal
 from zsops.host import messages as m
 from zsops.host.effects import Effect
 from zsops.host.extents import Extent
 from zsops.host.frames import CHUNK_BYTES
 from zsops.host.service import HostService
-from zsops.host.world import Disk, Secrets
+from zsops.host.world import Disk, PublicFacts, Secrets
 from zsops.transport.base import UploadProgress
 from zsops.transport.memory_daemon import MemoryDaemon
 from zsops.transport.memory_disk import MemoryDisk
@@ -53,6 +53,7 @@ class MemoryClock:
 
 _pair: list[Secrets] = []
 _placeholder: list[bytes] = []
+_identity: list[bytes] = []
 
 
 class MemoryTools:
@@ -92,6 +93,20 @@ class MemoryTools:
 
     def secret(self) -> str:
         return "memory-probe-secret-000000"
+
+    def identity(self) -> bytes:
+        if not _identity:
+            _identity.append(seal.make_identity())
+        return _identity[0]
+
+    def recipients(self, identity: bytes) -> tuple[str, ...]:
+        return seal.recipients_of(identity, ssh_key=None)
+
+    def unseal(self, identity: bytes, sealed: bytes) -> bytes:
+        return seal.unseal(identity, sealed, ssh_key=None)
+
+    def public_facts(self, cert_pem: bytes, ech_pems: tuple[bytes, ...]) -> PublicFacts:
+        return seal.public_facts(cert_pem, ech_pems)
 
     def process_alive(self, pid: int, started: int) -> bool:
         del started
@@ -239,6 +254,12 @@ class MemorySession:
 
     def prepare_rollback(self, request: m.PrepareRollback) -> m.RollbackStaged:
         return self._host().prepare_rollback(request)
+
+    def prepare_rotation(self, request: m.PrepareRotation) -> m.Staged:
+        return self._host().prepare_rotation(request)
+
+    def recipients(self) -> tuple[str, ...]:
+        return self._host().recipients()
 
     def history(self, instance: str, limit: int) -> tuple[m.AuditEntry, ...]:
         return self._host().history(instance, limit)

@@ -5,11 +5,12 @@ Works on any `Disk`, so the crash tests use it on a real directory too. Its faul
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import DaemonState, InstanceSettings, Listener
@@ -25,6 +26,9 @@ class Loaded:
     site_digest: str
     tar: bytes
     cert: bytes
+    key: bytes = field(default=b"", repr=False)
+    ech: tuple[bytes, ...] = field(default=(), repr=False)
+    shown: bytes | None = None  # a fault: another certificate is shown than was loaded
 
 
 class MemoryDaemon:
@@ -38,6 +42,7 @@ class MemoryDaemon:
         self.armed_seq: dict[str, int] = {}
         # Faults, by release digest where one release is to be bad:
         self.refuses: dict[str, str] = {}  # a reload or start answers with this error
+        self.refuses_cert: dict[bytes, str] = {}
         self.serves_badly: set[str] = set()  # status 500 for everything but the probe path
         self.start_error: str | None = None  # as a port in use
         self.takes_timers = True
@@ -114,7 +119,10 @@ class MemoryDaemon:
         if path == f"/.zeroserve/probe/{secret}":
             answer = {"v": 1, "pid": 1, "generation": self.generation.get(instance, 1)}
             digests = {"release_digest": loaded.release_digest, "site_digest": loaded.site_digest}
-            return _answer(200, json.dumps({**answer, **digests}).encode())
+            told = _answer(200, json.dumps({**answer, **digests}).encode())
+            return replace(
+                told, leaf=_leaf(loaded.shown or loaded.cert) if target.scheme == "https" else ""
+            )
         if loaded.release_digest in self.serves_badly:
             return _answer(500, b"broken on purpose")
         return _serve(loaded.tar, path)
@@ -156,9 +164,16 @@ class MemoryDaemon:
         digest = f"sha256:{hashlib.sha256(tar).hexdigest()}"
         if digest != facts["release_digest"]:
             return f"`{home}/site.tar` does not hash to its manifest's digest"
-        if digest in self.refuses:
-            return self.refuses[digest]
-        return Loaded(facts["release"], digest, facts["site_digest"], tar, cert)
+        if digest in self.refuses or cert in self.refuses_cert:
+            return self.refuses.get(digest) or self.refuses_cert[cert]
+        ech = (self._disk.read(f"{home}/ech/{name}") for name in self._disk.list_dir(f"{home}/ech"))
+        keys = tuple(each or b"" for each in ech)
+        return Loaded(facts["release"], digest, facts["site_digest"], tar, cert, key, keys)
+
+
+def _leaf(cert_pem: bytes) -> str:
+    body = cert_pem.partition(b"-----BEGIN CERTIFICATE-----")[2].partition(b"-----END")[0]
+    return hashlib.sha256(base64.b64decode(body)).hexdigest()
 
 
 def _answer(status: int, body: bytes) -> Fetched:

@@ -19,6 +19,8 @@ BASE: dict[str, Any] = {
         "blog": {"src": "a", "build": {"run": "make", "out": "b"}, "checks": [{"path": "/"}]}
     },
     "strategies": {"careful": {}},
+    "tls": {"acme_org": {"cert": "a.crt", "key": "a.key"}},
+    "ech": {"acme_org": {"public_name": "a.org", "dir": "ech"}},
     "environments": {
         "prod": {
             "hosts": {"a1": {"groups": ["eu"]}, "a2": {"groups": ["eu", "canary"]}},
@@ -56,6 +58,9 @@ def test_example_is_accepted(meaning: KeyMeaning) -> None:
             here = here.setdefault(part, {})
     here[leaf] = _value(str(meaning.example))
     if leaf == "sites" and len(way) > 1:
+        del here["site"]
+    if leaf in ("tls", "ech") and way:
+        here |= {"tls": "acme_org", "sites": {"blog": ["acme.org"]}}
         del here["site"]
     parse_config(json.dumps(config))  # JSON is YAML
 

@@ -1,0 +1,216 @@
+"""Material: a release's certificate, key and ECH keys, and where they come from.
+
+Three ways: the operator sends them, encrypted to this host; they are those of a kept release; or
+the host makes a certificate for itself. Whichever it is, they are files of the release directory,
+so the one rename that switches the site switches them, too. Plain bytes exist in memory and there.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+from zsops.errors import BadRequest, MaterialRefused
+from zsops.host import secrets
+from zsops.host.effects import (
+    Effect,
+    Fsync,
+    HardLink,
+    HashFile,
+    ListDir,
+    MakeDir,
+    ReadFile,
+    Steps,
+    WriteFile,
+    do,
+    write_durably,
+)
+from zsops.host.layout import IDENTITY, InstancePaths
+from zsops.host.messages import Material
+from zsops.host.world import PublicFacts, World
+
+CERT, KEY = "tls/cert.pem", "tls/key.pem"
+_SECRET_MODE = 0o600
+_ECH_FILE = re.compile(r"ech/[a-z0-9][a-z0-9._-]{0,62}\.pem")
+_FILES_MAX = 64
+_FILE_BYTES_MAX = 1 << 20  # what the daemon reads of one
+
+
+# -- effects ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MakeIdentity(Effect[bytes]):
+    """A fresh age identity."""
+
+    def perform(self, world: World) -> bytes:
+        return world.tools.identity()
+
+
+@dataclass(frozen=True)
+class ReadRecipients(Effect[tuple[str, ...]]):
+    """The public halves of this host's identities."""
+
+    identity: bytes = field(repr=False)
+
+    def perform(self, world: World) -> tuple[str, ...]:
+        return world.tools.recipients(self.identity)
+
+
+@dataclass(frozen=True)
+class Unseal(Effect[bytes]):
+    """Decrypt with the host's identities; `MaterialRefused` when none fits."""
+
+    identity: bytes = field(repr=False)
+    sealed: bytes = field(repr=False)
+
+    def perform(self, world: World) -> bytes:
+        return world.tools.unseal(self.identity, self.sealed)
+
+
+@dataclass(frozen=True)
+class ReadPublicFacts(Effect[PublicFacts]):
+    """What the certificate and the ECH configurations say of themselves."""
+
+    cert_pem: bytes
+    ech_pems: tuple[bytes, ...] = field(repr=False)
+
+    def perform(self, world: World) -> PublicFacts:
+        return world.tools.public_facts(self.cert_pem, self.ech_pems)
+
+
+# -- where it comes from -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Own:
+    """The certificate this host made for itself."""
+
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """As a release that is here has it."""
+
+    release: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Sent by the operator: paths in the release directory and their plain bytes."""
+
+    source: str
+    files: tuple[tuple[str, bytes], ...] = field(repr=False)
+
+
+Choice = Own | Kept | Opened
+
+
+def chosen(material: Material | None, serving: str, serving_source: str) -> Steps[Choice]:
+    """What a request asks for. `serving`: the release in service, with its material's source.
+
+    Raises `MaterialRefused`, `BadRequest`.
+    """
+    if material is None:
+        return Own()
+    if not re.fullmatch("sha256:[0-9a-f]{64}", material.source):
+        raise BadRequest("material needs a source, which is a sha256 digest")
+    if not material.files:
+        if serving_source != material.source:
+            raise MaterialRefused(
+                f"the certificate in service with `{serving}` is not the one that was planned with",
+                hint="run the command again",
+            )
+        return Kept(serving, material.source)
+    paths = [each.path for each in material.files]
+    good = {CERT, KEY} <= set(paths) and len(set(paths)) == len(paths) <= _FILES_MAX
+    if not good or not all(path in (CERT, KEY) or _ECH_FILE.fullmatch(path) for path in paths):
+        raise BadRequest("material is a certificate, its key, and ECH keys as `ech/NAME.pem`")
+    identity = (yield from do(ReadFile(IDENTITY))) or b""
+    opened = []
+    for each in material.files:
+        try:
+            sealed = base64.b64decode(each.sealed, validate=True)
+        except binascii.Error:
+            raise BadRequest(f"`{each.path}` is not base64") from None
+        plain = yield from do(Unseal(identity, sealed))
+        if len(plain) > _FILE_BYTES_MAX:
+            raise BadRequest(f"`{each.path}` is larger than {_FILE_BYTES_MAX} bytes")
+        opened.append((each.path, plain))
+    return Opened(material.source, tuple(sorted(opened)))
+
+
+def recipients() -> Steps[tuple[str, ...]]:
+    """What operators may encrypt to; the host's own identity is made by the first question."""
+    identity = yield from do(ReadFile(IDENTITY))
+    if identity is None:
+        identity = yield from do(MakeIdentity())
+        yield from write_durably(IDENTITY, identity, _SECRET_MODE)
+    return (yield from do(ReadRecipients(identity)))
+
+
+# -- into a release directory ---------------------------------------------------------------
+
+
+def put(paths: InstancePaths, choice: Choice, home: str, names: tuple[str, ...]) -> Steps[None]:
+    """Have `tls/` and `ech/` in the release directory `home`, synced.
+
+    `names`: what a certificate of the host's own is for.
+    """
+    yield from do(MakeDir(f"{home}/tls"))
+    if isinstance(choice, Own):
+        yield from secrets.refresh(paths, names)
+        for path in (CERT, KEY):
+            own = f"{paths.secrets}/{path.removeprefix('tls/')}"
+            yield from do(HardLink(own, f"{home}/{path}"))
+    else:
+        yield from _copy(paths, choice, home)
+    yield from do(Fsync(f"{home}/tls"))
+
+
+def _copy(paths: InstancePaths, choice: Kept | Opened, home: str) -> Steps[None]:
+    if isinstance(choice, Opened):
+        found = tuple(path for path, _ in choice.files)
+    else:
+        found = (CERT, KEY, *(yield from ech_files(paths.release(choice.release))))
+    with_ech = any(path.startswith("ech/") for path in found)
+    if with_ech:
+        yield from do(MakeDir(f"{home}/ech"))
+    if isinstance(choice, Opened):
+        for path, plain in choice.files:
+            yield from do(WriteFile(f"{home}/{path}", plain, _SECRET_MODE))
+            yield from do(Fsync(f"{home}/{path}"))
+    else:
+        for path in found:
+            yield from do(HardLink(f"{paths.release(choice.release)}/{path}", f"{home}/{path}"))
+    if with_ech:
+        yield from do(Fsync(f"{home}/ech"))
+
+
+def ech_files(home: str) -> Steps[tuple[str, ...]]:
+    """`ech/NAME` of a release directory, sorted: the last one is the newest."""
+    return tuple(f"ech/{name}" for name in (yield from do(ListDir(f"{home}/ech"))))
+
+
+def digest_of(home: str) -> Steps[str]:
+    """SHA-256 over the hashes of a release's certificate and key, and its ECH keys with names."""
+    total = hashlib.sha256()
+    for path in (CERT, KEY):
+        total.update(((yield from do(HashFile(f"{home}/{path}"))) or "").encode())
+    for path in (yield from ech_files(home)):
+        total.update(f"{path}\n{(yield from do(HashFile(f'{home}/{path}')))}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def facts_of(home: str) -> Steps[PublicFacts]:
+    """The public facts of a release's material."""
+    cert = (yield from do(ReadFile(f"{home}/{CERT}"))) or b""
+    pems: tuple[bytes, ...] = ()
+    for path in (yield from ech_files(home)):
+        pems += ((yield from do(ReadFile(f"{home}/{path}"))) or b"",)
+    return (yield from do(ReadPublicFacts(cert, pems)))
