@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 def probe() -> "Json":
     """What this machine offers the engine: `supported`, `kernel`, `ring`, `problems`."""
     engine = load_engine()
-    return _json(engine, engine.lib.zs_probe)
+    return json_of(engine, engine.lib.zs_probe)
 
 
 def check_generation(spec: bytes) -> "Json":
     """Build a generation, validate it and drop it again. Raises `ConfigRefused`."""
     engine = load_engine()
-    return _json(
+    return json_of(
         engine,
         lambda out, error: engine.lib.zs_generation_check(spec, len(spec), out, error),
     )
@@ -48,7 +48,7 @@ class Engine:
         """Start the event loops. Raises `ConfigRefused`, `Unsupported`, `EngineBug`."""
         module = load_engine()
         handle = module.ffi.new("struct ZsEngine **")
-        summary = _json(
+        summary = json_of(
             module,
             lambda out, error: module.lib.zs_engine_start(
                 settings, len(settings), handle, out, error
@@ -59,7 +59,7 @@ class Engine:
     def reload(self, spec: bytes) -> "Json":
         """Build a generation and swap it in; returns after every loop has swapped."""
         lib = self._module.lib
-        return _json(
+        return json_of(
             self._module,
             lambda out, error: lib.zs_engine_reload(self._handle, spec, len(spec), out, error),
         )
@@ -67,23 +67,25 @@ class Engine:
     def log(self, descriptor: int) -> None:
         """Write the access log to this descriptor from now on; the engine duplicates it."""
         lib = self._module.lib
-        _call(self._module, lambda error: lib.zs_engine_log(self._handle, descriptor, error))
+        call_engine(self._module, lambda error: lib.zs_engine_log(self._handle, descriptor, error))
 
     def stats(self) -> "Json":
         """The engine's counters."""
         lib = self._module.lib
-        return _json(self._module, lambda out, error: lib.zs_engine_stats(self._handle, out, error))
+        return json_of(
+            self._module, lambda out, error: lib.zs_engine_stats(self._handle, out, error)
+        )
 
     def drain(self) -> None:
         """Accept nothing more, finish what is running, close what is idle. Returns at once."""
         lib = self._module.lib
-        _call(self._module, lambda error: lib.zs_engine_drain(self._handle, error))
+        call_engine(self._module, lambda error: lib.zs_engine_drain(self._handle, error))
 
     def wait(self, timeout_ms: int) -> bool:
         """Whether every loop has ended, after waiting for at most `timeout_ms`."""
         lib = self._module.lib
         finished = self._module.ffi.new("int32_t *")
-        _call(
+        call_engine(
             self._module,
             lambda error: lib.zs_engine_wait(self._handle, timeout_ms, finished, error),
         )
@@ -93,10 +95,11 @@ class Engine:
         """End at once and free the handle."""
         lib = self._module.lib
         handle, self._handle = self._handle, self._module.ffi.NULL
-        _call(self._module, lambda error: lib.zs_engine_stop(handle, error))
+        call_engine(self._module, lambda error: lib.zs_engine_stop(handle, error))
 
 
-def _call(engine: "ModuleType", function: "Callable[[Any], int]") -> None:
+def call_engine(engine: "ModuleType", function: "Callable[[Any], int]") -> None:
+    """Call a function of the door; raises what its status and text say."""
     error = engine.ffi.new("char **")
     status = function(error)
     text = _take_text(engine, error[0])
@@ -104,9 +107,10 @@ def _call(engine: "ModuleType", function: "Callable[[Any], int]") -> None:
         raise error_of(status, text)
 
 
-def _json(engine: "ModuleType", function: "Callable[[Any, Any], int]") -> "Json":
+def json_of(engine: "ModuleType", function: "Callable[[Any, Any], int]") -> "Json":
+    """The same, for a function that hands out JSON."""
     out = engine.ffi.new("char **")
-    _call(engine, lambda error: function(out, error))
+    call_engine(engine, lambda error: function(out, error))
     value: Json = json.loads(_take_text(engine, out[0]) or "{}")
     return value
 

@@ -10,6 +10,8 @@ pub(crate) const DATE_LEN: usize = 29;
 pub(crate) struct Clock {
     second: Cell<u64>,
     date: Cell<[u8; DATE_LEN]>,
+    /// The time that scripts are told instead of the real one.
+    pretended: Cell<Option<zs_chain::Now>>,
 }
 
 impl Clock {
@@ -17,7 +19,22 @@ impl Clock {
         Self {
             second: Cell::new(u64::MAX),
             date: Cell::new([0; DATE_LEN]),
+            pretended: Cell::new(None),
         }
+    }
+
+    /// The time as scripts are told it.
+    pub(crate) fn now(&self) -> zs_chain::Now {
+        let milliseconds = |clock| u64::try_from(read(clock).as_millis()).unwrap_or(u64::MAX);
+        self.pretended.get().unwrap_or_else(|| zs_chain::Now {
+            unix_ms: milliseconds(libc::CLOCK_REALTIME),
+            monotonic_ms: milliseconds(libc::CLOCK_MONOTONIC_COARSE),
+        })
+    }
+
+    /// Tells scripts another time from now on.
+    pub(crate) fn pretend(&self, now: Option<zs_chain::Now>) {
+        self.pretended.set(now);
     }
 
     /// The value of the `Date` header now.
@@ -46,15 +63,6 @@ pub(crate) fn monotonic_seconds() -> u64 {
 /// Precise monotonic time, for durations in the access log.
 pub(crate) fn monotonic() -> Duration {
     read(libc::CLOCK_MONOTONIC)
-}
-
-/// The time as scripts are told it.
-pub(crate) fn now() -> zs_chain::Now {
-    let milliseconds = |clock| u64::try_from(read(clock).as_millis()).unwrap_or(u64::MAX);
-    zs_chain::Now {
-        unix_ms: milliseconds(libc::CLOCK_REALTIME),
-        monotonic_ms: milliseconds(libc::CLOCK_MONOTONIC_COARSE),
-    }
 }
 
 fn read(clock: libc::clockid_t) -> Duration {

@@ -19,7 +19,7 @@ use crate::observe::{Counters, Snapshot};
 use crate::site::Naming;
 use crate::worker::{self, Command, Rules, Setup};
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Stack of a loop's thread. Tasks live on the heap; `BoringSSL`'s handshakes need the most.
 const LOOP_STACK_BYTES: usize = 1 << 20;

@@ -86,9 +86,12 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A loop's state without a loop's thread.
-    #[cfg(test)]
-    pub(crate) fn for_test(rules: Arc<Rules>, generation: Arc<Generation>) -> Rc<Self> {
+    /// A loop's state without a loop: for requests that come from no socket.
+    pub(crate) fn detached(
+        rules: Arc<Rules>,
+        generation: Arc<Generation>,
+        services: Arc<zs_chain::Services>,
+    ) -> Rc<Self> {
         let (retired, _) = std::sync::mpsc::channel();
         let (myself, _) = futures_channel::mpsc::unbounded();
         Rc::new(Self {
@@ -99,11 +102,8 @@ impl Worker {
             buffers: Buffers::default(),
             lifetimes: Rc::default(),
             log: None,
-            diagnostics: Diagnostics::new(),
-            scripts: zs_chain::Pool::new(Arc::new(zs_chain::Services::new(
-                zs_chain::Caps::default(),
-                "test",
-            ))),
+            diagnostics: Diagnostics::gathering(),
+            scripts: zs_chain::Pool::new(services),
             generation: RefCell::new(LoopGeneration::new(generation, retired.clone())),
             retired,
             draining: Cell::new(false),

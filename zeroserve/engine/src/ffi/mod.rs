@@ -1,6 +1,7 @@
 //! The C door. Status out, values and error text through out-pointers, one free function for text.
 //! Panics end here; nothing but JSON, descriptors and opaque handles crosses.
 
+pub mod dry_run;
 mod guard;
 
 use std::ffi::{CString, c_char};

@@ -21,13 +21,31 @@ pub(crate) struct Diagnostics {
 
 impl Diagnostics {
     pub(crate) fn new() -> Rc<Self> {
-        let file = std::io::stderr().as_fd().try_clone_to_owned().ok();
-        Rc::new(Self {
+        Rc::new(Self::to(
+            std::io::stderr().as_fd().try_clone_to_owned().ok(),
+        ))
+    }
+
+    fn to(file: Option<OwnedFd>) -> Self {
+        Self {
             file: file.map(Arc::new),
             pending: RefCell::default(),
             writing: Cell::new(false),
             dropped: Cell::new(0),
+        }
+    }
+
+    /// Lines are kept for [`Self::take`] instead of being written: nothing runs that could write them.
+    pub(crate) fn gathering() -> Rc<Self> {
+        Rc::new(Self {
+            writing: Cell::new(true),
+            ..Self::to(std::io::stderr().as_fd().try_clone_to_owned().ok())
         })
+    }
+
+    /// What has gathered.
+    pub(crate) fn take(&self) -> String {
+        String::from_utf8_lossy(&self.pending.take()).into_owned()
     }
 
     /// Adds a line, which ends without a line break.

@@ -41,7 +41,7 @@ pub(crate) struct Origin {
     /// What is known of the TLS connection, once its handshake is done.
     pub(crate) tls: Option<Rc<ConnectionInfo>>,
     /// All that for scripts, made when the first one runs.
-    described: OnceCell<Arc<zs_chain::Connection>>,
+    pub(crate) described: OnceCell<Arc<zs_chain::Connection>>,
 }
 
 impl Origin {
@@ -110,8 +110,8 @@ pub(crate) fn begin(
         Ok(Admitted::Reply(reply)) => Ok(reply),
         Ok(Admitted::Root(root)) => match &generation.site.root_at(root).scripts {
             Some(scripts) if !scripts.is_empty() => {
-                let pool = &worker.scripts;
-                let execution = pool.begin(scripts, head, http2, origin.described(), false);
+                let (pool, traced) = (&worker.scripts, worker.rules.naming.traced);
+                let execution = pool.begin(scripts, head, http2, origin.described(), traced);
                 let slice = worker.rules.time_slice;
                 let scripted = Scripted::new(generation, root, execution, manner, slice);
                 return Begun::Scripted(Box::new(scripted));

@@ -11,7 +11,6 @@ use zs_proto::message::{BodyFraming, Method, RequestHead};
 
 use super::slices::{Slices, Turn};
 use super::{Exchange, Manner, dispatch};
-use crate::clock::now;
 use crate::generation::LoopGeneration;
 use crate::reply::{self, Reply};
 use crate::worker::Worker;
@@ -88,7 +87,7 @@ impl Scripted {
             if let Stage::Template { member, .. } = self.stage {
                 return Progress::Member(member);
             }
-            let step = self.execution.step(now());
+            let step = self.execution.step(worker.clock.now());
             self.write_log(worker);
             let verdict = match step {
                 Step::Yield => match self.slices.spent() {
@@ -141,6 +140,11 @@ impl Scripted {
         }
         let body = body.map_or(Body::TooLarge, Body::Bytes);
         self.execution.supply(Supply::Body(body));
+    }
+
+    /// What scripts made of the request, for explanations.
+    pub(crate) fn execution(&mut self) -> &mut Execution {
+        &mut self.execution
     }
 
     pub(crate) fn generation(&self) -> &LoopGeneration {

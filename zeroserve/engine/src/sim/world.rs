@@ -39,7 +39,8 @@ fn worker(members: &[(&str, &[u8])]) -> Rc<Worker> {
         tls: None,
     };
     let (generation, _) = Generation::build(&spec, &rules.naming).expect("a good tarball");
-    Worker::for_test(rules, Arc::new(generation))
+    let services = zs_chain::Services::new(zs_chain::Caps::default(), "test");
+    Worker::detached(rules, Arc::new(generation), Arc::new(services))
 }
 
 /// Everything the peer receives over plain HTTP when it sends `pieces`, and whether the connection was

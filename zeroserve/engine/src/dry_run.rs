@@ -1,0 +1,416 @@
+//! Requests without a server: the same site, scripts and answers, driven on the caller's thread, with notes of what the
+//! scripts did. In: a request as JSON. Out: answer and notes as JSON. No ring, no socket, and a clock that can be set.
+
+use std::os::unix::fs::FileExt as _;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use boring::base64;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use zs_chain::{Caps, Connection, Now, Services};
+use zs_proto::field::Fields;
+use zs_proto::h1::parse::parse_head;
+
+use crate::clock::monotonic;
+use crate::config::{GenerationSpec, Limits, Scheme, ScriptLimits};
+use crate::engine::VERSION;
+use crate::error::EngineError;
+use crate::generation::{Generation, LoopGeneration};
+use crate::listen::Admission;
+use crate::reply::{Body, Reply};
+use crate::request::{self, Begun, Exchange, Origin, Progress, Scripted};
+use crate::site::Naming;
+use crate::worker::{Rules, Worker};
+
+/// A script that runs for so long without an answer does not end.
+const TIME_MAX: Duration = Duration::from_secs(5);
+
+/// What is tried.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Spec {
+    generation: GenerationSpec,
+    #[serde(default = "default_index")]
+    index: String,
+    #[serde(default)]
+    try_html: bool,
+    #[serde(default)]
+    scripts: ScriptLimits,
+}
+
+fn default_index() -> String {
+    "index.html".to_owned()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    method: String,
+    /// Path and query.
+    target: String,
+    /// `Host` is added when there is none.
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    /// In base64.
+    #[serde(default)]
+    body: String,
+    #[serde(default)]
+    http2: bool,
+    #[serde(default = "default_peer")]
+    peer: String,
+    #[serde(default = "yes")]
+    tls: bool,
+    #[serde(default)]
+    sni: Option<String>,
+    #[serde(default)]
+    ja4: Option<String>,
+    #[serde(default)]
+    ech_accepted: Option<bool>,
+    /// Unix time in milliseconds that scripts see; the real one without it. Rate limits go by it, too.
+    #[serde(default)]
+    now_ms: Option<u64>,
+}
+
+fn default_peer() -> String {
+    "192.0.2.1:50000".to_owned()
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[derive(Serialize)]
+pub(crate) struct Answer {
+    /// `script`, `site`, `failed`, `aborted`, `endless`.
+    answered_by: &'static str,
+    status: u16,
+    headers: Vec<(String, String)>,
+    /// In base64.
+    body: String,
+    /// What scripts did, in order.
+    runs: Vec<RunNote>,
+    metadata: Map<String, Value>,
+    /// The request as scripts left it.
+    request: RequestNote,
+    /// Lines for standard error.
+    log: Vec<String>,
+    /// Time of the whole request, in nanoseconds: with notes, so more than a server takes.
+    nanoseconds: u64,
+}
+
+#[derive(Serialize)]
+struct RunNote {
+    script: String,
+    function: String,
+    depth: usize,
+    calls: Vec<CallNote>,
+    fuel: u64,
+    outcome: String,
+}
+
+#[derive(Serialize)]
+struct CallNote {
+    helper: &'static str,
+    arguments: Vec<String>,
+    result: String,
+}
+
+#[derive(Serialize, Default)]
+struct RequestNote {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    changed: bool,
+}
+
+/// A site to try requests on. What scripts keep between requests is kept here, too.
+pub(crate) struct DryRun {
+    worker: Rc<Worker>,
+}
+
+impl DryRun {
+    /// # Errors
+    /// `Refused` for what a server would refuse.
+    pub(crate) fn open(spec: &Spec) -> Result<Self, EngineError> {
+        let limits = Limits::default();
+        let rules = Rules {
+            naming: Naming {
+                index: spec.index.as_str().into(),
+                try_html: spec.try_html,
+                traced: true,
+            },
+            probe_path: None,
+            chunk_size: 64 << 10,
+            hostnames: None,
+            redirect_https_port: None,
+            time_slice: Duration::from_millis(spec.scripts.time_slice_ms.max(1)),
+            admission: Admission::new(&limits),
+            limits,
+        };
+        let (generation, _) = Generation::build(&spec.generation, &rules.naming)?;
+        let caps: Caps = spec.scripts.caps();
+        let services = Arc::new(Services::new(caps, VERSION));
+        Ok(Self {
+            worker: Worker::detached(Arc::new(rules), Arc::new(generation), services),
+        })
+    }
+
+    /// # Errors
+    /// `Refused` for what is no request.
+    pub(crate) fn answer(&self, request: &Request) -> Result<Answer, EngineError> {
+        let worker = &self.worker;
+        worker.clock.pretend(request.now_ms.map(|unix_ms| Now {
+            unix_ms,
+            monotonic_ms: unix_ms,
+        }));
+        let body = base64::decode_block(&request.body)
+            .map_err(|_| EngineError::Refused("the body is not base64".to_owned()))?;
+        let text = request.head(body.len());
+        let (head, _) = parse_head(text.as_bytes())
+            .map_err(|error| EngineError::Refused(format!("no request: {}", error.reason())))?
+            .ok_or_else(|| EngineError::Refused("the request's head does not end".to_owned()))?;
+        let origin = request.origin()?;
+        let began = monotonic();
+        let begun = request::begin(
+            worker,
+            worker.generation(),
+            &head,
+            &origin,
+            false,
+            request.http2,
+        );
+        let mut notes = Answer::unknown();
+        let outcome = match begun {
+            Begun::Answered(exchange) => {
+                notes.answered_by = "site";
+                notes.request =
+                    RequestNote::of(head.method.as_bytes(), head.target, head.headers());
+                Some(exchange)
+            }
+            Begun::Scripted(mut scripted) => {
+                let progress = scripted.step(worker, Some(&head));
+                let exchange = self.drive(&mut scripted, progress, &body)?;
+                notes.take(&mut scripted, exchange.as_ref());
+                exchange
+            }
+        };
+        let took = monotonic().saturating_sub(began);
+        notes.nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        if let Some(Exchange {
+            generation, reply, ..
+        }) = outcome
+        {
+            notes.show(&generation, &reply)?;
+        }
+        let lines = worker.diagnostics.take();
+        notes.log = lines.lines().map(str::to_owned).collect();
+        Ok(notes)
+    }
+
+    /// Steps a request's scripts to their answer; `None` when there is to be none.
+    fn drive(
+        &self,
+        scripted: &mut Scripted,
+        mut progress: Progress,
+        body: &[u8],
+    ) -> Result<Option<Exchange>, EngineError> {
+        let worker = &self.worker;
+        let deadline = monotonic() + TIME_MAX;
+        loop {
+            let next = match progress {
+                Progress::Done(exchange) => return Ok(Some(exchange)),
+                Progress::Abort => return Ok(None),
+                Progress::Yield | Progress::Pause if monotonic() > deadline => return Ok(None),
+                Progress::Yield | Progress::Pause => None,
+                Progress::Body { limit } => {
+                    scripted.supply_body((body.len() <= limit).then(|| body.to_vec()));
+                    None
+                }
+                Progress::Member(member) => {
+                    let generation = scripted.generation();
+                    let entry = generation.site.index.entry(member);
+                    let bytes = read(generation, entry.offset, entry.size)?;
+                    scripted.supply_member(worker, &bytes)
+                }
+            };
+            progress = match next {
+                Some(progress) => progress,
+                None => scripted.step(worker, None),
+            };
+        }
+    }
+}
+
+impl Request {
+    /// As HTTP/1.1 would send it.
+    fn head(&self, body_bytes: usize) -> String {
+        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        let has = |name: &str| {
+            self.headers
+                .iter()
+                .any(|(n, _)| n.eq_ignore_ascii_case(name))
+        };
+        if !has("host") {
+            text.push_str("Host: localhost\r\n");
+        }
+        if body_bytes > 0 && !has("content-length") {
+            text.push_str(&format!("Content-Length: {body_bytes}\r\n"));
+        }
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        text
+    }
+
+    fn origin(&self) -> Result<Origin, EngineError> {
+        let peer = self.peer.parse().map_err(|_| {
+            EngineError::Refused(format!("`{}` is no address with a port", self.peer))
+        })?;
+        let scheme = if self.tls {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
+        let origin = Origin::new(scheme, Some(peer));
+        let alpn = if self.http2 { "h2" } else { "http/1.1" };
+        let described = Connection {
+            peer,
+            tls: self.tls,
+            alpn: self.tls.then(|| alpn.into()),
+            sni_inner: self.sni.as_deref().map(Into::into),
+            sni_outer: None,
+            ech_accepted: self.ech_accepted,
+            ja4: self.ja4.as_deref().map(Into::into),
+            ja4_inner: None,
+        };
+        let _ = origin.described.set(Arc::new(described));
+        Ok(origin)
+    }
+}
+
+impl RequestNote {
+    fn of(method: &[u8], target: &[u8], fields: Fields<'_>) -> Self {
+        Self {
+            method: text(method),
+            target: text(target),
+            headers: pairs(fields),
+            changed: false,
+        }
+    }
+}
+
+impl Answer {
+    fn unknown() -> Self {
+        Self {
+            answered_by: "site",
+            status: 0,
+            headers: Vec::new(),
+            body: String::new(),
+            runs: Vec::new(),
+            metadata: Map::new(),
+            request: RequestNote::default(),
+            log: Vec::new(),
+            nanoseconds: 0,
+        }
+    }
+
+    fn take(&mut self, scripted: &mut Scripted, exchange: Option<&Exchange>) {
+        let execution = scripted.execution();
+        let trace = execution.take_trace().unwrap_or_default();
+        let context = execution.context();
+        let request = context.request();
+        self.request = RequestNote {
+            changed: request.is_changed(),
+            ..RequestNote::of(
+                request.method(),
+                request.target(),
+                request.fields().fields(),
+            )
+        };
+        for (key, value) in context.all_metadata() {
+            self.metadata.insert(key.to_owned(), value.into());
+        }
+        let last = trace.runs.iter().rfind(|run| run.depth == 0);
+        let outcome = last.map_or("", |run| &*run.outcome);
+        self.answered_by = match (exchange, outcome) {
+            (None, "") => "endless",
+            (None, _) => "aborted",
+            (Some(_), "responded") => "script",
+            (Some(_), outcome) if outcome.starts_with("failed") => "failed",
+            (Some(_), _) => "site",
+        };
+        for run in trace.runs {
+            let calls = run.calls.into_iter().map(|call| CallNote {
+                helper: call.helper,
+                arguments: call.arguments,
+                result: call.result,
+            });
+            self.runs.push(RunNote {
+                script: run.script,
+                function: run.function,
+                depth: run.depth,
+                calls: calls.collect(),
+                fuel: run.fuel,
+                outcome: run.outcome,
+            });
+        }
+    }
+
+    fn show(&mut self, generation: &LoopGeneration, reply: &Reply) -> Result<(), EngineError> {
+        let head = &reply.head;
+        let end = memchr::memmem::find(head, b"\r\n\r\n").map_or(head.len(), |at| at + 4);
+        let start = memchr::memchr(b'\n', head).map_or(end, |at| at + 1);
+        let lines = head.get(start..end.saturating_sub(2)).unwrap_or_default();
+        self.status = reply.status;
+        self.headers = pairs(Fields::of_lines(lines));
+        let mut body = head[end..].to_vec();
+        match &reply.body {
+            Body::Inline | Body::Template { .. } => {}
+            Body::Member {
+                member,
+                start,
+                length,
+            } => {
+                let offset = generation.site.index.entry(*member).offset;
+                body.extend(read(generation, offset + start, *length)?);
+            }
+            Body::Parts {
+                member,
+                parts,
+                closing,
+            } => {
+                let offset = generation.site.index.entry(*member).offset;
+                for part in parts {
+                    body.extend_from_slice(&part.head);
+                    body.extend(read(generation, offset + part.start, part.length)?);
+                }
+                body.extend_from_slice(closing);
+            }
+        }
+        self.body = base64::encode_block(&body);
+        Ok(())
+    }
+}
+
+fn read(generation: &LoopGeneration, offset: u64, length: u64) -> Result<Vec<u8>, EngineError> {
+    let refuse = |error: &dyn std::fmt::Display| EngineError::Refused(format!("the site: {error}"));
+    let mut bytes = vec![0; usize::try_from(length).map_err(|error| refuse(&error))?];
+    let file = generation.site.file.try_clone();
+    let file = std::fs::File::from(file.map_err(|error| refuse(&error))?);
+    file.read_exact_at(&mut bytes, offset)
+        .map_err(|error| refuse(&error))?;
+    Ok(bytes)
+}
+
+fn pairs(fields: Fields<'_>) -> Vec<(String, String)> {
+    fields
+        .map(|(name, value)| (text(name), text(value)))
+        .collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
