@@ -228,6 +228,9 @@ extern zs_u64 zs_now_ms(void);
 /* A variable of the server's environment. Spaces around the name don't count. */
 extern zs_s64 zs_env_get(const char *name, zs_u64 name_len, char *out, zs_u64 out_len);
 
+/* The server's version. */
+extern zs_s64 zs_version(char *out, zs_u64 out_len);
+
 /* ---- the request -------------------------------------------------------------------------------------- */
 
 /* The method, as sent. */
@@ -273,6 +276,67 @@ extern zs_s64 zs_req_set_uri(const char *uri, zs_u64 uri_len);
  * that HTTP does not allow. */
 extern zs_s64 zs_req_set_header(const char *name, zs_u64 name_len, const char *value, zs_u64 value_len);
 
+/* The decoded path that files are looked up by, with a leading slash. Empty when the path can't be read in
+ * one way only. */
+extern zs_s64 zs_req_normalized_path(char *out, zs_u64 out_len);
+
+/* 1 when any parameter of this name has this value; the value `*` asks whether there is one at all. Else 0. */
+extern zs_s64 zs_req_query_param_matches(const char *name, zs_u64 name_len, const char *value, zs_u64 value_len);
+
+/* The major version of HTTP: 1 or 2. */
+extern zs_s64 zs_req_proto_major(void);
+
+/* The minor version of HTTP: 1 or 0. */
+extern zs_s64 zs_req_proto_minor(void);
+
+/* 1 when the connection is TLS, else 0. */
+extern zs_s64 zs_req_is_tls(void);
+
+/* 1 when the connection is TLS: no request comes before the handshake is done (0-RTT is off). Else 0. */
+extern zs_s64 zs_req_tls_handshake_complete(void);
+
+/* 1 when the client's address is in a JSON array of addresses and CIDR blocks, else 0; aborts on anything
+ * else. */
+extern zs_s64 zs_req_remote_ip_matches(const char *json, zs_u64 json_len);
+
+/* The client's address without the port: a key for zs_rate_limit. IPv4 in IPv6 is shown as IPv4. */
+extern zs_s64 zs_req_peer_ip(char *out, zs_u64 out_len);
+
+/* The first cookie of this name (RFC 6265, section 4.2), without quotes around it. Names are compared with
+ * case. */
+extern zs_s64 zs_req_cookie(const char *name, zs_u64 name_len, char *out, zs_u64 out_len);
+
+/* Waits for the whole body and copies what fits, without a NUL. Returns its length (also when cut, and with
+ * an empty buffer), or -1 when it is over the limit. */
+extern zs_s64 zs_req_body(void *out, zs_u64 out_len);
+
+/* Lowers the limit for a body that scripts read; it can't be raised. Returns 1 when Content-Length is above
+ * it, else 0. */
+extern zs_s64 zs_req_body_limit(zs_u64 max_bytes);
+
+/* Adds a line. Returns 0; aborts on a name or value that HTTP does not allow. */
+extern zs_s64 zs_req_append_header(const char *name, zs_u64 name_len, const char *value, zs_u64 value_len);
+
+/* Removes every line whose name matches: `Name`, `Beginning*`, `*End`, `*middle*` or `*`. Returns 0. */
+extern zs_s64 zs_req_delete_header(const char *pattern, zs_u64 pattern_len);
+
+/* Changes values: a JSON object with `name`, `replace`, and `search` (a text) or `search_regexp`. Returns 0;
+ * aborts on anything else. */
+extern zs_s64 zs_req_replace_header(const char *operation, zs_u64 operation_len);
+
+/* Replaces the method. Returns 0; aborts on what is no token. */
+extern zs_s64 zs_req_set_method(const char *method, zs_u64 method_len);
+
+/* Changes the path: a JSON object with `strip_path_prefix`, `strip_path_suffix`, `uri_substring` (array of
+ * `find`, `replace`, `limit`), `path_regexp` (array of `find`, `replace`). Returns 0; aborts on anything
+ * else. */
+extern zs_s64 zs_req_rewrite_uri(const char *operation, zs_u64 operation_len);
+
+/* Changes the query: a JSON object with `rename`, `set`, `add`, `replace` (arrays of `key`, `val`, and for
+ * `replace` `search_regexp` or `search`) and `delete` (array of names). Encodes it anew. Returns 0; aborts on
+ * anything else. */
+extern zs_s64 zs_req_rewrite_query(const char *operation, zs_u64 operation_len);
+
 /* ---- metadata: a map for all scripts of a request ----------------------------------------------------- */
 
 /* Sets a value. A key `zs.response.header.NAME` becomes a header of the response, whatever that is; other
@@ -295,6 +359,44 @@ extern zs_s64 zs_json_respond(zs_u64 status, zs_u64 json);
 /* Passes the request on to a server, as `http://host:port`, and the answer back. Returns 0; aborts on an
  * empty URL and when this script has a response already. */
 extern zs_s64 zs_reverse_proxy(const char *url, zs_u64 url_len);
+
+/* 1 when this script has set a response, else 0. */
+extern zs_s64 zs_response_pending(void);
+
+/* Forgets the response that this script has set. Returns 0. */
+extern zs_s64 zs_response_clear(void);
+
+/* Closes the connection without an answer when the script has returned (HTTP/2: resets the stream). Returns
+ * 0. */
+extern zs_s64 zs_abort(void);
+
+/* Adds a line to the response, beside others of that name: for several Set-Cookie. Returns 0; aborts on a
+ * name or value that HTTP does not allow. */
+extern zs_s64 zs_res_add_header(const char *name, zs_u64 name_len, const char *value, zs_u64 value_len);
+
+/* ---- response hooks ----------------------------------------------------------------------------------- */
+
+/* Has a call target run once the response's head is known, before it is sent; an empty script name means this
+ * script. The argument is copied. Hooks run in the order in which they were set. Returns 0. */
+extern zs_s64 zs_res_hook(const char *script, zs_u64 script_len, const char *function, zs_u64 function_len, zs_s64 json);
+
+/* Forgets all hooks of this request. Returns 0. */
+extern zs_s64 zs_res_hooks_clear(void);
+
+/* The response's status. */
+extern zs_s64 zs_res_status(void);
+
+/* Changes the status. Returns 0; aborts outside of 100 to 999. */
+extern zs_s64 zs_res_set_status(zs_u64 status);
+
+/* A header of the response; the last line of that name. */
+extern zs_s64 zs_res_header(const char *name, zs_u64 name_len, char *out, zs_u64 out_len);
+
+/* Changes values of the response's headers, as zs_req_replace_header does of the request's. */
+extern zs_s64 zs_res_replace_header(const char *operation, zs_u64 operation_len);
+
+/* Drops this response and runs the request's chain again, at most 8 times. Returns 0. */
+extern zs_s64 zs_res_continue_request(void);
 
 /* ---- JSON --------------------------------------------------------------------------------------------- */
 
@@ -395,6 +497,9 @@ extern zs_s64 zs_hex_encode(const void *data, zs_u64 data_len, char *out, zs_u64
 /* Decodes where it is, letters of either case. Returns the bytes, or -1. */
 extern zs_s64 zs_hex_decode_in_place(void *buf, zs_u64 len);
 
+/* 1 when both are the same bytes, else 0. Takes a time that does not depend on where they differ. */
+extern zs_s64 zs_constant_time_eq(const void *a, zs_u64 a_len, const void *b, zs_u64 b_len);
+
 /* ---- AWS Signature Version 4 -------------------------------------------------------------------------- */
 
 /* The value of an Authorization header, as text out to params->out. params_len is sizeof(*params). -1 when a
@@ -409,6 +514,22 @@ extern zs_s64 zs_aws_v4_presigned_url(const zs_aws_v4_sign_params *params, zs_u6
 /* Takes one token of a key's buckets; 0 means no limit of that kind. The buckets outlive a reload and are one
  * set for all scripts. Returns a ZS_RATE_LIMIT_ number; -1 when the key is empty or over 256 bytes. */
 extern zs_s64 zs_rate_limit(const void *key, zs_u64 key_len, zs_u64 per_second, zs_u64 per_minute, zs_u64 per_hour);
+
+/* ---- state: a store of the whole process -------------------------------------------------------------- */
+
+/* Copies what fits of a value, without a NUL. Returns its length, or -1 when there is none. */
+extern zs_s64 zs_kv_get(const void *key, zs_u64 key_len, void *out, zs_u64 out_len);
+
+/* Keeps a value for this many seconds (0: until the server ends); reloads don't lose it. Returns 0, or -1
+ * when key (1 to 256 bytes), value (64 KiB) or store (16 MiB) is too large. */
+extern zs_s64 zs_kv_set(const void *key, zs_u64 key_len, const void *value, zs_u64 value_len, zs_u64 ttl_secs);
+
+/* Returns 1 when there was a value, else 0. */
+extern zs_s64 zs_kv_delete(const void *key, zs_u64 key_len);
+
+/* Adds to a number of 8 bytes, 0 when there was no value (only then ttl_secs counts), and writes the sum to
+ * out. Returns 8, or -1 for a value that is no such number, for an overflow, or as zs_kv_set. */
+extern zs_s64 zs_kv_incr(const void *key, zs_u64 key_len, zs_s64 by, zs_u64 ttl_secs, void *out);
 
 /* ---- OIDC login --------------------------------------------------------------------------------------- */
 
