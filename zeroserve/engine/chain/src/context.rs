@@ -1,5 +1,6 @@
 //! What a run may see and change: the request, the shared metadata, its own response slot and documents.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use zs_script::{Footprint, RunError};
@@ -30,7 +31,8 @@ pub struct Context {
     pub(crate) metadata: Metadata,
     /// Response fields beside those of the same name.
     pub(crate) added: Vec<(String, String)>,
-    pub(crate) hooks: Vec<Hook>,
+    /// Those that have not run yet.
+    pub(crate) hooks: VecDeque<Hook>,
     /// The response's head, while hooks look at it.
     pub(crate) head: Option<ResponseHead>,
     /// A hook wants the response dropped and the chain run again.
@@ -83,7 +85,7 @@ impl Context {
             request: Request::new(Arc::clone(connection)),
             metadata: Metadata::default(),
             added: Vec::new(),
-            hooks: Vec::new(),
+            hooks: VecDeque::new(),
             head: None,
             continue_request: false,
             aborted: false,

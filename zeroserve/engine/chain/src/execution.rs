@@ -12,6 +12,7 @@ use zs_script::{EntryId, Outcome, Phases, Resume, Run, RunError, Runtime};
 use crate::context::{Body, Context, Frame};
 use crate::field_block::FieldBlock;
 use crate::log::Line;
+use crate::metadata::Metadata;
 use crate::request::Connection;
 use crate::response::{Response, ResponseHead};
 use crate::scripts::Scripts;
@@ -104,6 +105,10 @@ pub struct Pool {
     inner: Rc<Inner>,
 }
 
+#[expect(
+    clippy::vec_box,
+    reason = "executions take and give the box: one word moves"
+)]
 struct Inner {
     runtime: Runtime,
     services: Arc<Services>,
@@ -189,12 +194,12 @@ pub struct Execution {
     /// What the run is told next; nothing while its need is not met.
     reply: Option<Resume>,
     need: Option<Need>,
-    /// Index of the next entry of the stage.
+    /// Index of the chain's next entry.
     next: usize,
     stage: Stage,
     rounds: u32,
-    /// The response's head before the hook that runs: what it goes back to when the hook fails.
-    before_hook: Option<ResponseHead>,
+    /// Head and shared map before the hook that runs: what they go back to when it fails.
+    before_hook: Option<(ResponseHead, Metadata)>,
 }
 
 impl Drop for Execution {
@@ -340,7 +345,7 @@ impl Execution {
         self.context_mut().trace.take()
     }
 
-    /// Begins the stage's next entry; false when there is none.
+    /// Begins the stage's next entry, or passes over it; false when there is none.
     fn begin_next(&mut self) -> Result<bool, Box<RunError>> {
         match self.stage {
             Stage::Chain => {
@@ -354,17 +359,19 @@ impl Execution {
                 Ok(true)
             }
             Stage::Hooks => {
-                let Some(hook) = self.context().hooks.get(self.next).cloned() else {
+                let context = self.context_mut();
+                let Some(hook) = context.hooks.pop_front() else {
                     return Ok(false);
                 };
-                self.next += 1;
-                self.before_hook = self.context().head.clone();
+                let before = context.head.clone().unwrap_or_default();
+                let before = (before, context.metadata.clone());
+                self.before_hook = Some(before);
                 let Some((script, entry)) = self.scripts.call_target(&hook.script, &hook.function)
                 else {
                     let text = format!("no call target `{}` for a hook", hook.function);
                     let script = hook.script.into();
                     self.context_mut().lines.push(Line { script, text });
-                    return self.begin_next();
+                    return Ok(true);
                 };
                 self.begin_call(script, entry, hook.argument)?;
                 Ok(true)
@@ -446,7 +453,7 @@ impl Execution {
         let frame = std::mem::replace(&mut self.context_mut().frame, nobody);
         self.callers.push((run, frame));
         if let Err(error) = self.begin_call(script, entry, argument) {
-            self.note_failure(error);
+            self.note_failure(&error);
             self.back_to_caller(None);
         }
     }
@@ -505,7 +512,7 @@ impl Execution {
         self.end_run(Some(&error), 0);
         self.context_mut().flush_tail();
         if !self.callers.is_empty() {
-            self.note_failure(error);
+            self.note_failure(&error);
             self.back_to_caller(None);
             return None;
         }
@@ -517,15 +524,21 @@ impl Execution {
                 Some(Verdict::Failed)
             }
             Stage::Hooks => {
-                self.context_mut().head = self.before_hook.take();
-                self.note_failure(error);
+                let before = self.before_hook.take();
+                let context = self.context_mut();
+                if let Some((head, metadata)) = before {
+                    context.head = Some(head);
+                    context.metadata = metadata;
+                }
+                context.continue_request = false;
+                self.note_failure(&error);
                 None
             }
         }
     }
 
     /// A failure that the request survives: a line in the log.
-    fn note_failure(&mut self, error: Box<RunError>) {
+    fn note_failure(&mut self, error: &RunError) {
         let script = Arc::clone(&error.script);
         let text = error.to_string();
         self.context_mut().lines.push(Line { script, text });
@@ -567,7 +580,9 @@ impl Execution {
         self.next = 0;
         let context = self.context_mut();
         context.head = None;
-        context.hooks.clear(); // the chain puts them up again
+        // The chain puts them up again.
+        context.hooks.clear();
+        context.added.clear();
         Some(Verdict::Again)
     }
 }

@@ -1,6 +1,7 @@
 //! Header fields that scripts edit: lines of text, as they lie in a request head, searched when somebody asks.
 
 use zs_proto::field::{Fields, is_name, is_value};
+use zs_script::Refusal;
 
 /// Whole field lines, each `name: value` and CRLF. Every line is checked before it is put in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,10 +30,6 @@ impl FieldBlock {
     pub(crate) fn copy_from(&mut self, lines: &[u8]) {
         self.lines.clear();
         self.lines.extend_from_slice(lines);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.lines.clear();
     }
 
     /// The lines, each with its CRLF.
@@ -89,6 +86,30 @@ impl FieldBlock {
         }
     }
 
+    /// Gives the values of this name to `change`, and takes those that it gives back.
+    ///
+    /// # Errors
+    /// What `change` or a new value is refused for; nothing is changed.
+    pub(crate) fn change(
+        &mut self,
+        name: &[u8],
+        change: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, Refusal>,
+    ) -> Result<(), Refusal> {
+        let mut after = Self::default();
+        for (found, value) in self.fields() {
+            let new = if found.eq_ignore_ascii_case(name) {
+                change(value)?
+            } else {
+                None
+            };
+            let value = new.as_deref().unwrap_or(value);
+            check(found, value)?;
+            after.push(found, value);
+        }
+        *self = after;
+        Ok(())
+    }
+
     fn push(&mut self, name: &[u8], value: &[u8]) {
         for part in [name, b": ", value, b"\r\n"] {
             self.lines.extend_from_slice(part);
@@ -96,7 +117,8 @@ impl FieldBlock {
     }
 }
 
-fn check(name: &[u8], value: &[u8]) -> Result<(), Invalid> {
+/// Whether the two can stand in a head.
+pub(crate) fn check(name: &[u8], value: &[u8]) -> Result<(), Invalid> {
     if !is_name(name) {
         Err(Invalid::Name)
     } else if !is_value(value) {

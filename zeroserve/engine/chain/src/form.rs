@@ -24,18 +24,44 @@ pub(crate) fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     while let Some((&byte, tail)) = rest.split_first() {
         let digits = tail.first_chunk::<2>();
         let pair = digits.and_then(|[high, low]| Some(hex(*high)? << 4 | hex(*low)?));
-        rest = match (byte, pair) {
-            (b'%', Some(value)) => {
-                out.push(value);
-                &tail[2..]
-            }
-            _ => {
-                out.push(if byte == b'+' { b' ' } else { byte });
-                tail
-            }
+        rest = if let (b'%', Some(value)) = (byte, pair) {
+            out.push(value);
+            &tail[2..]
+        } else {
+            out.push(if byte == b'+' { b' ' } else { byte });
+            tail
         };
     }
     Cow::Owned(out)
+}
+
+/// Pairs as a query (WHATWG URL, section 5.2).
+pub(crate) fn encode(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in pairs {
+        if !out.is_empty() {
+            out.push(b'&');
+        }
+        encode_part(name, &mut out);
+        out.push(b'=');
+        encode_part(value, &mut out);
+    }
+    out
+}
+
+fn encode_part(text: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for &byte in text {
+        match byte {
+            b' ' => out.push(b'+'),
+            b'*' | b'-' | b'.' | b'_' => out.push(byte),
+            _ if byte.is_ascii_alphanumeric() => out.push(byte),
+            _ => {
+                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+                out.extend_from_slice(&[b'%', DIGITS[high], DIGITS[low]]);
+            }
+        }
+    }
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -47,6 +73,17 @@ fn hex(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded_again(pairs in prop::collection::vec((any::<Vec<u8>>(), any::<Vec<u8>>()), 0..5)) {
+            let encoded = encode(&pairs);
+            prop_assert!(encoded.iter().all(u8::is_ascii_graphic));
+            let decoded = self::pairs(&encoded).map(|(name, value)| (name.to_vec(), value.to_vec()));
+            prop_assert_eq!(decoded.collect::<Vec<_>>(), pairs);
+        }
+    }
 
     #[test]
     fn pairs_are_decoded_and_odd_ones_kept() {

@@ -13,6 +13,12 @@
 //! The caller steps an [`Execution`] until it is done. It decides by its own clock what a yield means, and fetches
 //! what a need names; whoever drops an execution cancels it.
 
+#![allow(
+    clippy::cast_possible_wrap,
+    reason = "helpers answer with lengths of what is in memory: far below 2^63"
+)]
+
+mod address;
 mod context;
 mod execution;
 mod field_block;
@@ -21,13 +27,16 @@ mod helpers;
 mod json;
 mod log;
 mod metadata;
+mod replacement;
 mod request;
 mod response;
 mod scripts;
 mod services;
+mod shards;
 mod table;
 pub mod template;
 mod trace;
+mod uri;
 
 pub use context::{Body, Context};
 pub use execution::{Execution, FileMetadata, Need, Now, Pool, Step, Supply, Verdict};

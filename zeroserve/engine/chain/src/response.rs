@@ -22,7 +22,7 @@ pub(crate) struct ResponseHead {
 /// A call target that looks at the response's head before it goes out.
 #[derive(Clone, Debug)]
 pub(crate) struct Hook {
-    /// Index in the chain's scripts.
+    /// Its name, with or without `.o`.
     pub(crate) script: String,
     pub(crate) function: String,
     pub(crate) argument: serde_json::Value,

@@ -8,6 +8,7 @@ use crate::table::{ALL, Row, row};
 pub(super) const ROWS: &[Row] = &[
     row("zs_log", ALL, 100, &[Kind::Bytes], log),
     row("zs_now_ms", ALL, 20, &[], now_ms),
+    row("zs_version", ALL, 20, &[Kind::Out], version),
     row("zs_env_get", ALL, 60, &[Kind::Text, Kind::Out], env_get),
 ];
 
@@ -32,5 +33,13 @@ fn env_get(_: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
     Ok(Answer::Value(string_out(
         arguments.out(1),
         value.as_encoded_bytes(),
+    )))
+}
+
+fn version(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
+    let version = context.services.version;
+    Ok(Answer::Value(string_out(
+        arguments.out(0),
+        version.as_bytes(),
     )))
 }

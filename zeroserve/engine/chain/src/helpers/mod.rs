@@ -1,26 +1,35 @@
 //! What scripts can ask of the server, one file for each group of the manual.
+#![allow(clippy::unnecessary_wraps, reason = "the form of every helper")]
 
 mod body;
 mod call;
+mod connection;
+mod hooks;
 mod json;
 pub(crate) mod kv;
 mod log;
 mod memory;
 mod metadata;
+mod mutation;
 pub(crate) mod rate_limit;
 mod request;
 mod respond;
+mod rewrite;
 
 use crate::table::Row;
 
 /// Every group's rows.
-pub(crate) const ROWS: [&[Row]; 10] = [
+pub(crate) const ROWS: [&[Row]; 14] = [
     memory::ROWS,
     log::ROWS,
     request::ROWS,
+    connection::ROWS,
+    mutation::ROWS,
+    rewrite::ROWS,
     body::ROWS,
     metadata::ROWS,
     respond::ROWS,
+    hooks::ROWS,
     json::ROWS,
     rate_limit::ROWS,
     kv::ROWS,

@@ -3,14 +3,12 @@
 //! A key has up to three buckets: a second's, a minute's, an hour's. Each holds at most its limit, starts full and is
 //! refilled steadily. A call takes one token from every bucket, or none from any.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use zs_script::{Answer, Arguments, HelperResult, Kind};
 
 use crate::context::Context;
+use crate::shards::{SWEEP_FULL_MS, SWEEP_MS, Shards};
 use crate::table::{R, Row, row};
 
 pub(super) const ROWS: &[Row] = &[row(
@@ -27,13 +25,6 @@ const KEY_BYTES_MAX: usize = 256;
 const WINDOWS_MS: [u64; 3] = [1_000, 60_000, 3_600_000];
 /// Larger limits count as this one: no machine gets there, and nothing overflows.
 const LIMIT_MAX: u64 = 1 << 40;
-/// Locks, so that loops seldom meet.
-const SHARDS: usize = 16;
-/// Between sweeps of keys that nobody uses.
-const SWEEP_MS: u64 = 60_000;
-/// Between sweeps when the table is full: each looks at all of it.
-const SWEEP_FULL_MS: u64 = 1_000;
-
 /// What scripts get: the `ZS_RATE_LIMIT_` numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
@@ -48,7 +39,7 @@ impl Verdict {
     fn code(self) -> i64 {
         match self {
             Self::Allowed => 0,
-            Self::Exceeded(window) => 1 + window as i64,
+            Self::Exceeded(window) => [1, 2, 3][window],
             Self::TooManyKeys => 4,
             Self::BadKey => -1,
         }
@@ -132,25 +123,19 @@ impl Buckets {
     }
 }
 
-type Shard = HashMap<Box<[u8]>, Buckets>;
-
 pub(crate) struct RateLimits {
     keys_max: usize,
-    shards: [Mutex<Shard>; SHARDS],
-    hasher: RandomState,
+    shards: Shards<Buckets>,
     /// Keys of all shards, and those about to be put in.
     keys: AtomicUsize,
-    swept_ms: AtomicU64,
 }
 
 impl RateLimits {
     pub(crate) fn new(keys_max: usize) -> Self {
         Self {
             keys_max,
-            shards: Default::default(),
-            hasher: RandomState::new(),
+            shards: Shards::default(),
             keys: AtomicUsize::new(0),
-            swept_ms: AtomicU64::new(0),
         }
     }
 
@@ -164,9 +149,7 @@ impl RateLimits {
         }
         let limits = limits.map(|limit| limit.min(LIMIT_MAX));
         self.sweep(now_ms, SWEEP_MS);
-        let hash = self.hasher.hash_one(key);
-        let shard = &self.shards[(hash % SHARDS as u64) as usize];
-        if let Some(known) = locked(shard).get_mut(key) {
+        if let Some(known) = self.shards.shard(key).get_mut(key) {
             return known.take(now_ms, limits);
         }
         // Without the shard's lock: a sweep takes them all.
@@ -176,7 +159,7 @@ impl RateLimits {
                 return Verdict::TooManyKeys;
             }
         }
-        let mut shard = locked(shard);
+        let mut shard = self.shards.shard(key);
         let before = shard.len();
         let verdict = shard.entry(key.into()).or_default().take(now_ms, limits);
         if shard.len() == before {
@@ -195,34 +178,16 @@ impl RateLimits {
         result.is_ok()
     }
 
-    /// Forgets keys whose buckets are full again, unless somebody has just done so.
+    /// Forgets keys whose buckets are full again.
     fn sweep(&self, now_ms: u64, every_ms: u64) {
-        let last = self.swept_ms.load(Ordering::Relaxed);
-        if now_ms.saturating_sub(last) < every_ms {
-            return;
-        }
-        let ours =
-            self.swept_ms
-                .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed);
-        if ours.is_err() {
-            return;
-        }
-        for shard in &self.shards {
-            let mut shard = locked(shard);
-            let before = shard.len();
-            shard.retain(|_, buckets| !buckets.are_full(now_ms));
-            self.keys.fetch_sub(before - shard.len(), Ordering::Relaxed);
-            // The memory of a crowd that has left.
-            if shard.capacity() / 4 > shard.len() {
-                shard.shrink_to_fit();
+        self.shards.sweep(now_ms, every_ms, |_, buckets| {
+            let full = buckets.are_full(now_ms);
+            if full {
+                self.keys.fetch_sub(1, Ordering::Relaxed);
             }
-        }
+            !full
+        });
     }
-}
-
-/// Nothing panics while it holds a lock; if something did, the numbers in there would still be sound.
-fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -311,8 +276,7 @@ mod tests {
         assert_eq!(code(&limits, b"hour", 1, [0, 0, 1]), 0);
         assert_eq!(code(&limits, b"new", 60_000, [1, 0, 0]), 0);
         assert_eq!(limits.keys.load(Ordering::Relaxed), 2);
-        let stored: usize = limits.shards.iter().map(|each| locked(each).len()).sum();
-        assert_eq!(stored, 2);
+        assert_eq!(limits.shards.len(), 2);
     }
 
     #[test]
@@ -350,7 +314,7 @@ mod tests {
                 let window_ms = u128::from(WINDOWS_MS[window]);
                 next[window] = next[window].max(now * limit) + window_ms;
                 if next[window] > (now + window_ms) * limit {
-                    return 1 + window as i64;
+                    return [1, 2, 3][window];
                 }
             }
             self.schedule = next;
@@ -381,7 +345,7 @@ mod tests {
             let mut now_ms = 1;
             for (key, pause_ms) in calls {
                 now_ms += pause_ms;
-                let given = code(&limits, &[key as u8], now_ms, rates);
+                let given = code(&limits, &[b'a', b'b', b'c'][key..=key], now_ms, rates);
                 prop_assert_eq!(given, models[key].take(now_ms, rates), "at {}", now_ms);
             }
         }

@@ -5,7 +5,7 @@ use zs_script::{Answer, Arguments, HelperResult, Kind, string_out};
 
 use crate::context::Context;
 use crate::form;
-use crate::table::{R, RH, Row, row};
+use crate::table::{RH, Row, row};
 
 pub(super) const ROWS: &[Row] = &[
     row("zs_req_method", RH, 10, &[Kind::Out], method),
@@ -19,20 +19,25 @@ pub(super) const ROWS: &[Row] = &[
         &[Kind::Text, Kind::Out],
         query_param,
     ),
-    row("zs_req_scheme", RH, 10, &[Kind::Out], scheme),
-    row("zs_req_peer", RH, 40, &[Kind::Out], peer),
     row("zs_req_header", RH, 40, &[Kind::Text, Kind::Out], header),
     row(
-        "zs_req_set_header",
-        R,
+        "zs_req_normalized_path",
+        RH,
+        40,
+        &[Kind::Out],
+        normalized_path,
+    ),
+    row(
+        "zs_req_query_param_matches",
+        RH,
         60,
         &[Kind::Text, Kind::Text],
-        set_header,
+        query_param_matches,
     ),
+    row("zs_req_cookie", RH, 60, &[Kind::Text, Kind::Out], cookie),
 ];
 
 /// The value of a text helper.
-#[allow(clippy::unnecessary_wraps, reason = "the form that helpers end with")]
 pub(super) fn text(out: &mut [u8], value: &[u8]) -> HelperResult {
     Ok(Answer::Value(string_out(out, value)))
 }
@@ -70,20 +75,6 @@ fn query_param(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperRe
     text(arguments.out(1), &value)
 }
 
-fn scheme(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
-    let scheme = if context.request.connection.tls {
-        "https"
-    } else {
-        "http"
-    };
-    text(arguments.out(0), scheme.as_bytes())
-}
-
-fn peer(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
-    let peer = context.request.connection.peer.to_string();
-    text(arguments.out(0), peer.as_bytes())
-}
-
 /// The last line of a name, but all of `Cookie`: HTTP/2 may split it (RFC 9113, section 8.2.3).
 fn header(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
     let name = arguments.text(0).trim_matches(' ').as_bytes();
@@ -96,12 +87,39 @@ fn header(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult 
     text(out, fields.last(name).unwrap_or_default())
 }
 
-fn set_header(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
-    let (name, value) = (arguments.text(0).trim_matches(' '), arguments.text(1));
-    context.charge(name.len() + value.len())?;
-    context
-        .request
-        .fields_mut()
-        .set(name.as_bytes(), value.as_bytes())?;
-    Ok(Answer::Value(0))
+/// Empty when the path has no one meaning.
+fn normalized_path(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
+    let mut scratch = Vec::new();
+    let out = arguments.out(0);
+    let Ok(clean) = path::clean(context.request.path(), &mut scratch) else {
+        return text(out, b"");
+    };
+    let slash = clean.trailing_slash && !clean.path.is_empty();
+    let end = if slash { b"/".as_slice() } else { b"" };
+    text(out, &[b"/", clean.path, end].concat())
+}
+
+fn query_param_matches(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
+    let name = arguments.text(0).trim_matches(' ').as_bytes();
+    let value = arguments.text(1).as_bytes();
+    let query = context.request.query().unwrap_or_default();
+    let found = form::pairs(query)
+        .any(|(known, given)| *known == *name && (value == b"*" || *given == *value));
+    Ok(Answer::Value(i64::from(found)))
+}
+
+/// RFC 6265, section 5.4: `name=value` pairs with semicolons between.
+fn cookie(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
+    let name = arguments.text(0).trim_matches(' ').as_bytes();
+    let lines = context.request.fields().fields().named(b"cookie");
+    let mut pairs = lines.flat_map(|line| line.split(|&byte| byte == b';'));
+    let found = pairs.find_map(|pair| {
+        let at = memchr::memchr(b'=', pair)?;
+        (pair[..at].trim_ascii() == name).then(|| pair[at + 1..].trim_ascii())
+    });
+    let value = found.unwrap_or_default();
+    let quoted = value
+        .strip_prefix(b"\"")
+        .and_then(|rest| rest.strip_suffix(b"\""));
+    text(arguments.out(1), quoted.unwrap_or(value))
 }

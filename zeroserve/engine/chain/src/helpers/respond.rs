@@ -2,9 +2,11 @@
 
 use zs_script::{Answer, Arguments, HelperResult, Kind};
 
+use super::mutation::header;
 use crate::context::Context;
+use crate::field_block::check;
 use crate::response::Response;
-use crate::table::{R, Row, row};
+use crate::table::{R, RH, Row, row};
 
 pub(super) const ROWS: &[Row] = &[
     row("zs_respond", R, 100, &[Kind::Scalar, Kind::Bytes], respond),
@@ -14,6 +16,16 @@ pub(super) const ROWS: &[Row] = &[
         200,
         &[Kind::Scalar, Kind::Handle],
         json_respond,
+    ),
+    row("zs_response_pending", R, 10, &[], pending),
+    row("zs_response_clear", R, 10, &[], clear),
+    row("zs_abort", R, 20, &[], abort),
+    row(
+        "zs_res_add_header",
+        RH,
+        60,
+        &[Kind::Text, Kind::Text],
+        add_header,
     ),
 ];
 
@@ -54,5 +66,33 @@ fn json_respond(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperR
         body,
         json: true,
     });
+    Ok(Answer::Value(0))
+}
+
+fn pending(context: &mut Context, _: &mut Arguments<'_>) -> HelperResult {
+    Ok(Answer::Value(context.frame.response.is_some().into()))
+}
+
+fn clear(context: &mut Context, _: &mut Arguments<'_>) -> HelperResult {
+    context.frame.response = None;
+    Ok(Answer::Value(0))
+}
+
+/// When the script has returned.
+fn abort(context: &mut Context, _: &mut Arguments<'_>) -> HelperResult {
+    context.aborted = true;
+    Ok(Answer::Value(0))
+}
+
+/// Hooks have the head before them; before that there is none.
+fn add_header(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
+    let (name, value) = header(context, arguments)?;
+    if let Some(head) = &mut context.head {
+        head.fields.append(name, value)?;
+    } else {
+        check(name, value)?;
+        let (name, value) = (arguments.text(0).trim_matches(' '), arguments.text(1));
+        context.added.push((name.to_owned(), value.to_owned()));
+    }
     Ok(Answer::Value(0))
 }
