@@ -42,12 +42,13 @@ from zsops.plan.model import Plan, UnreachableHost
 from zsops.plan.rollback import release_before, rollback_target
 from zsops.plan.settings import health_of, settings_of, url_of
 from zsops.plan.stale import refuse_changed, refuse_expired, refuse_other_bytes
-from zsops.plan.waves import Rollout, rollout
+from zsops.plan.waves import Rollout
+from zsops.plan.waves import rollout as spread
 from zsops.plan.wish import Facts, WishedFile, WishedInstance
 from zsops.process import identity
 from zsops.reach import Connector, Reach
 from zsops.report.run_id import new_run_id
-from zsops.transport.base import HostSession
+from zsops.transport.base import HostSession, Transport
 
 T = TypeVar("T")
 
@@ -156,6 +157,10 @@ class Fleet:
         with ThreadPoolExecutor(min(self._concurrency, len(self.machines))) as pool:
             return list(pool.map(work, self.machines))
 
+    def transport(self, machine: Machine) -> Transport:
+        """The way to one machine."""
+        return self._connect(machine)
+
     def connect(self, machine: Machine) -> HostSession:
         """A session with one machine. Raises HostUnreachable."""
         return self._connect(machine).connect()
@@ -211,7 +216,7 @@ class Fleet:
         return Run(
             targets,
             self.info(reason),
-            rollout=self._rollout(strategy or self.strategy()),
+            rollout=self.rollout(strategy or self.strategy()),
             unreachable=plan.unreachable,
             owner=self,
         )
@@ -316,7 +321,7 @@ class Fleet:
                     confirm_window_s=defaults.confirm.window / 1000,
                     rollback_to=named,
                     with_secrets=with_secrets,
-                    probe=self._probe_of(machine),
+                    probe=self.probe_of(machine),
                     reach=machine.address,
                 )
             )
@@ -325,7 +330,7 @@ class Fleet:
             self.info(reason or f"rollback{f' to {to}' if to else ''}"),
             # Whoever rolls back is in a hurry: no soak, and no host waits for a dead one.
             rollout=replace(
-                self._rollout(Strategy(batch="50%")), unreachable_max=len(self.machines)
+                self.rollout(Strategy(batch="50%")), unreachable_max=len(self.machines)
             ),
             owner=self,
         )
@@ -364,12 +369,13 @@ class Fleet:
             for host, error in errors
         )
 
-    def _rollout(self, strategy: Strategy) -> Rollout:
-        made = rollout(self.machines, strategy)
+    def rollout(self, strategy: Strategy) -> Rollout:
+        """The strategy on the hosts in scope, within `--concurrency`."""
+        made = spread(self.machines, strategy)
         waves = (replace(each, batch=min(each.batch, self._concurrency)) for each in made.waves)
         return replace(made, waves=tuple(waves))
 
-    def _probe_of(self, machine: Machine) -> ExternalProbe | None:
+    def probe_of(self, machine: Machine) -> ExternalProbe | None:
         """A host behind a jump host is not reached from here except by SSH."""
         wanted = self.project.config.defaults.confirm.probe and not machine.ssh.jump
         return self._probe if wanted else None
@@ -431,7 +437,7 @@ class Fleet:
             plan=step,
             tar=self.build(instance.site_name).tar,
             extents=self.build(instance.site_name).extents,
-            probe=self._probe_of(machine) if probe else None,
+            probe=self.probe_of(machine) if probe else None,
             reach=machine.address,
             fresh_confirm=probe,
             retry_quarantined=retry,

@@ -117,6 +117,8 @@ class InstanceRun:
         plan = self._target.plan
         if plan is not None and plan.is_no_op:
             return "unchanged", plan.old_release
+        if self._target.settled is not None:
+            return "unchanged", self._target.settled
         restart = self._install()
         self._take_lease()
         self._look_again()

@@ -55,7 +55,7 @@ class Target:
     plan: InstancePlan | None = None
     tar: Path | None = None
     extents: str = ""  # the tarball's pieces, as `Stage` carries them
-    rollback_to: str | None = None
+    rollback_to: str | None = None  # for a rotation: where it goes back to with its wave
     probe: ExternalProbe | None = None
     reach: str | None = None  # where the host is found from here; None: this machine
     fresh_confirm: bool = True  # confirm over a new connection, as proof that one can be had
@@ -63,6 +63,7 @@ class Target:
     seal: Sealer | None = None  # None: the host makes a certificate for itself
     recipient: str | None = None  # what to encrypt to; None: the host is asked
     rotates: bool = False  # the site in service, with other secrets
+    settled: str | None = None  # the release in service, when it is as it should be already
     with_secrets: bool = False  # for a rollback: the older release's secrets, too
     leaf: str | None = None  # SHA-256 of the certificate that has to be shown
 

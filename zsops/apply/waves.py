@@ -195,6 +195,8 @@ class WaveDriver:
     def _back(self, target: Target) -> InstanceResult:
         former = self._results[target.host, target.instance]
         old = target.plan.old_release if target.plan is not None else None
+        if target.rotates:
+            old = target.rollback_to
         if old is None:
             text = "the first release of this host has nothing before it to go back to"
             self._note(text, "warning", target.host)

@@ -13,6 +13,7 @@ from zsops.cli import (
     deploy,
     diff,
     drift,
+    ech,
     explain,
     history,
     hosts,
@@ -24,6 +25,7 @@ from zsops.cli import (
     rollout,
     schema,
     status,
+    tls,
 )
 
 _COMMANDS: dict[str, Callable[..., None]] = {
@@ -54,3 +56,5 @@ def register(app: typer.Typer) -> None:
         app.command(name)(function)
     app.add_typer(lock.app, name="lock")
     app.add_typer(hosts.app, name="hosts")
+    app.add_typer(tls.app, name="tls")
+    app.add_typer(ech.app, name="ech")

@@ -65,7 +65,7 @@ class EchDirectory:
         """Whether the keys are age files."""
         return age_files.place_of(self.project, self.ech.dir)[1]
 
-    def keys(self) -> tuple[KeptKey, ...]:
+    def kept(self) -> tuple[KeptKey, ...]:
         """Every key, the newest last. Raises MaterialError."""
         try:
             raw = (self.place / STATE).read_bytes()
@@ -87,7 +87,7 @@ class EchDirectory:
 
         A directory without `ech.json` was filled by hand: its files in the order of their names.
         """
-        kept = [(f"{each.config_id:02x}", each.file) for each in self.keys()]
+        kept = [(f"{each.config_id:02x}", each.file) for each in self.kept()]
         if not kept:
             suffix = ".age" if self.sealed else ".pem"
             names = sorted(each.name for each in self._files() if each.name.endswith(suffix))
@@ -112,7 +112,7 @@ class EchDirectory:
                 "there is nobody to encrypt the new ECH key to",
                 hint="name public keys in `secrets: {recipients: […]}`",
             )
-        keys = self.keys()
+        keys = self.kept()
         try:
             made = generate(self.ech.public_name, [each.config_id for each in keys])
         except TlsRefused as error:
@@ -133,7 +133,7 @@ class EchDirectory:
 
     def save(self, keys: tuple[KeptKey, ...]) -> None:
         """Replace `ech.json`; files of keys that are no longer named are removed after it."""
-        before = {each.file for each in self.keys()}
+        before = {each.file for each in self.kept()}
         text = _State(keys=keys).model_dump_json(indent=1) + "\n"
         self._write(STATE, text.encode(), 0o644)
         for name in before - {each.file for each in keys}:
@@ -141,7 +141,7 @@ class EchDirectory:
 
     def config_list(self) -> str | None:
         """What DNS should say: the list with the newest key, and one beside it first of all."""
-        keys = self.keys()
+        keys = self.kept()
         if not keys:
             return None
         told = next((each for each in keys if each.role == "beside"), keys[-1])

@@ -1,0 +1,189 @@
+"""Certificates and ECH keys between deployments: how long they last, and bringing new ones out.
+
+A rotation is a new release with the site that is in service and other secrets; a host that has
+them already is left alone, so a rotation that was cut off is simply run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from zsops.apply.run import Run
+from zsops.apply.target import Target
+from zsops.config.hosts import Machine
+from zsops.config.models import Instance
+from zsops.config.strategy import Strategy
+from zsops.config.values import split_address
+from zsops.errors import NotInstalled, UsageError
+from zsops.facts.status import InstanceStatus
+from zsops.fleet import Fleet
+from zsops.host import messages as m
+from zsops.material.dns_record import record
+from zsops.material.ech_keys import EchDirectory
+from zsops.plan.settings import health_of, settings_of, url_of
+from zsops.report.quantities import days_left
+
+CertificateState = Literal["good", "soon", "expired", "mismatch", "outdated", "own", "unknown"]
+
+
+@dataclass(frozen=True)
+class CertificateStatus:
+    """The certificate that one instance has in service. `problem`: what to do something about."""
+
+    host: str
+    instance: str
+    name: str | None  # of `tls:`; None: the host's own
+    state: CertificateState
+    facts: m.CertificateFacts | None
+    days: int | None
+    problem: str | None = None
+
+
+def certificates(fleet: Fleet) -> tuple[CertificateStatus, ...]:
+    """What every instance shows; hosts out of reach are left out. Raises MaterialError."""
+    now = datetime.now(UTC)
+    instances = {(machine.name, name): each for machine, name, each in fleet.scope}
+    return tuple(
+        _judged(fleet, instances[each.host, each.instance], each, now)
+        for each in fleet.status()
+        if each.error is None
+    )
+
+
+def _judged(
+    fleet: Fleet, instance: Instance, status: InstanceStatus, now: datetime
+) -> CertificateStatus:
+    current = status.observation.current
+    facts = current.certificate if current is not None else None
+    days = days_left(facts.not_after, now) if facts is not None else None
+    state: CertificateState = "unknown"
+    problem: str | None = None
+    if current is not None and facts is not None and days is not None:
+        if days < 0:
+            state, problem = "expired", f"expired {-days} d ago"
+        elif instance.tls is None:
+            # The host renews its own with the next deployment.
+            state = "own"
+        else:
+            state, problem = _declared(fleet, instance, current, facts, days)
+    return CertificateStatus(
+        status.host, status.instance, instance.tls, state, facts, days, problem
+    )
+
+
+def _declared(
+    fleet: Fleet, instance: Instance, current: m.ReleaseInfo, facts: m.CertificateFacts, days: int
+) -> tuple[CertificateState, str | None]:
+    wanted = fleet.materials.of(instance)
+    assert wanted is not None
+    assert instance.tls is not None
+    foreign = [name for name in instance.host_names if not _covers(facts, name)]
+    if foreign:
+        return "mismatch", f"is not for `{foreign[0]}`"
+    if current.material != wanted.source:
+        return "outdated", "the project has other secrets: `zsops tls rotate`"
+    least = fleet.project.config.tls[instance.tls].min_days
+    if days < least:
+        return "soon", f"fewer than {least} d left"
+    return "good", None
+
+
+def _covers(facts: m.CertificateFacts, host: str) -> bool:
+    parent = host.partition(".")[2]
+    return host in facts.names or (bool(parent) and f"*.{parent}" in facts.names)
+
+
+def rotate(fleet: Fleet, *, reason: str = "", strategy: Strategy | None = None) -> Run:
+    """Bring the project's certificates and keys to every instance that declares some.
+
+    Raises UsageError when none does, NotInstalled, MaterialError, HostUnreachable.
+    """
+    seen = {(each.host, each.instance): each for each in fleet.status()}
+    targets = []
+    for machine, name, instance in fleet.scope:
+        if instance.tls is None:
+            continue
+        status = seen[machine.name, name]
+        if status.state == "not deployed":
+            raise NotInstalled(
+                f"nothing is deployed to instance `{name}` on `{machine.name}`",
+                hint=f"run `zsops deploy {fleet.env}`",
+            )
+        fleet.materials.wish(instance)
+        targets.append(_target(fleet, machine, name, instance, status))
+    if not targets:
+        raise UsageError(
+            f"no instance of `{fleet.env}` has a certificate of the project",
+            hint="declare one: `tls: NAME` at the instance",
+        )
+    return Run(
+        targets,
+        fleet.info(reason or "new certificates and keys"),
+        rollout=fleet.rollout(strategy or fleet.strategy()),
+        owner=fleet,
+    )
+
+
+def _target(
+    fleet: Fleet, machine: Machine, name: str, instance: Instance, status: InstanceStatus
+) -> Target:
+    defaults = fleet.project.config.defaults
+    seal = fleet.materials.of(instance)
+    current = status.observation.current
+    return Target(
+        transport=fleet.transport(machine),
+        instance=name,
+        settings=settings_of(instance),
+        # The site is the one that serves already; what has to be seen is the certificate.
+        health=health_of(defaults, (), ()),
+        url=url_of(instance, machine.address),
+        keep=defaults.keep,
+        confirm_window_s=defaults.confirm.window / 1000,
+        probe=fleet.probe_of(machine),
+        reach=machine.address,
+        seal=seal,
+        recipient=machine.recipient,
+        rotates=True,
+        rollback_to=current.release if current is not None else None,
+        settled=current.release
+        if current is not None and seal is not None and current.material == seal.source
+        else None,
+    )
+
+
+# -- ECH -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EchUse:
+    """One `ech:` entry, and the names and ports that clients ask for it."""
+
+    name: str
+    directory: EchDirectory
+    doors: tuple[tuple[str, int], ...]
+
+    def records(self) -> list[str]:
+        """Lines for the zone, one a name. Empty without a key."""
+        told = self.directory.config_list()
+        ttl_s = self.directory.ech.dns_ttl // 1000
+        return (
+            [] if told is None else [record(name, port, ttl_s, told) for name, port in self.doors]
+        )
+
+
+def ech_uses(fleet: Fleet) -> Sequence[EchUse]:
+    """Every `ech:` entry that the environment uses. Raises UsageError when there is none."""
+    doors: dict[str, dict[tuple[str, int], None]] = {}
+    for _, _, instance in fleet.scope:
+        if instance.ech is not None:
+            _, port = split_address(instance.listen.https)
+            found = doors.setdefault(instance.ech, {})
+            found |= {(name.removeprefix("*."), port): None for name in instance.host_names}
+    if not doors:
+        raise UsageError(
+            f"no instance of `{fleet.env}` uses ECH", hint="declare it: `ech: NAME` at the instance"
+        )
+    return [EchUse(name, fleet.materials.ech(name), tuple(found)) for name, found in doors.items()]
