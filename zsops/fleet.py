@@ -23,8 +23,10 @@ from typing import TypeVar
 from zsops.apply.probe import probe_from_here
 from zsops.apply.run import Run
 from zsops.apply.target import ExternalProbe, RunInfo, Target
+from zsops.build.bundle import bundle
 from zsops.build.commit import commit_of
 from zsops.build.site import BuiltSite, OnLine, build_site
+from zsops.build.wished import hosts_of, site_hosts, wished_files
 from zsops.config.hosts import Machine
 from zsops.config.load import FILE_NAME, Project, UnknownName, load_project
 from zsops.config.models import Instance
@@ -39,12 +41,12 @@ from zsops.material.wished import Materials
 from zsops.operator import operator_name
 from zsops.plan.diff import content_checks, make_plan
 from zsops.plan.model import Plan, UnreachableHost
-from zsops.plan.rollback import release_before, rollback_target
+from zsops.plan.rollback import release_before, rollback_target, site_rollback_target
 from zsops.plan.settings import health_of, settings_of, url_of
 from zsops.plan.stale import refuse_changed, refuse_expired, refuse_other_bytes
 from zsops.plan.waves import Rollout
 from zsops.plan.waves import rollout as spread
-from zsops.plan.wish import Facts, WishedFile, WishedInstance
+from zsops.plan.wish import Facts, WishedInstance
 from zsops.process import identity
 from zsops.reach import Connector, Reach
 from zsops.report.run_id import new_run_id
@@ -81,6 +83,7 @@ class Fleet:
         self.scope = tuple(placed(self.machines, self.environment.instances))
         self._probe = probe
         self._built: dict[str, BuiltSite] = {}
+        self._bundles: dict[str, BuiltSite] = {}
         self.materials = Materials(project)
         self._scratch = Path(tempfile.mkdtemp(prefix="zsops-build-"))
         weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
@@ -103,8 +106,8 @@ class Fleet:
         Hosts out of reach are named in the plan. Raises BuildError, and HostUnreachable when no
         host at all is reached. Changes nothing.
         """
-        for _, _, instance in self.scope:
-            self.build(instance.site_name, on_line)
+        for _, name, instance in self.scope:
+            self.built(name, instance, on_line)
         facts, unreachable = self._facts()
         wishes = [
             self._wish(machine, name, each)
@@ -183,6 +186,21 @@ class Fleet:
             for each in found
             if each.error is None
         }
+
+    def rollback_of_site(self, site: str, to: str | None = None) -> Mapping[tuple[str, str], str]:
+        """The release whose `site` each instance that serves it would go back to.
+
+        Raises NoSuchRelease, UsageError when no instance serves it.
+        """
+        serving = {(at.name, name) for at, name, each in self.scope if site in each.site_names}
+        found = {
+            (each.host, each.instance): site_rollback_target(each.observation, site, to).release
+            for each in self.status()
+            if (each.host, each.instance) in serving and each.error is None
+        }
+        if not found:
+            raise UsageError(f"no host of `{self.env}` that is reached serves site `{site}`")
+        return found
 
     # -- doing ------------------------------------------------------------------------------------
 
@@ -294,13 +312,18 @@ class Fleet:
         reason: str = "",
         only: Mapping[tuple[str, str], str | None] | None = None,
         with_secrets: bool = False,
+        site: str | None = None,
     ) -> Run:
         """Bring an earlier site back as a new release, with the secrets in service.
 
         `only` on these (host, instance), each to the release named there. `with_secrets`: with
-        those of the earlier release. Raises NoSuchRelease, NotInstalled.
+        those of the earlier release. `site`: only this one of several goes back. Raises
+        NoSuchRelease, NotInstalled, UnknownName.
         """
-        if only is None:
+        if site is not None:
+            self.project.site(site)
+            only = self.rollback_of_site(site, to)
+        elif only is None:
             self.rollback_preview(to)
         defaults = self.project.config.defaults
         targets = []
@@ -321,6 +344,8 @@ class Fleet:
                     confirm_window_s=defaults.confirm.window / 1000,
                     rollback_to=named,
                     with_secrets=with_secrets,
+                    rollback_site=site,
+                    site_hosts=site_hosts(instance),
                     probe=self.probe_of(machine),
                     reach=machine.address,
                 )
@@ -340,6 +365,16 @@ class Fleet:
         if site not in self._built:
             self._built[site] = build_site(self.project, site, self._scratch, on_line=on_line)
         return self._built[site]
+
+    def built(self, name: str, instance: Instance, on_line: OnLine | None = None) -> BuiltSite:
+        """What the instance serves: its site, or its sites as one bundle. Raises BuildError."""
+        if name not in self._bundles:
+            sites = [self.build(each, on_line) for each in instance.site_names]
+            only = len(sites) == 1
+            self._bundles[name] = (
+                sites[0] if only else bundle(name, sites, instance.sites or {}, self._scratch)
+            )
+        return self._bundles[name]
 
     # -- gathering --------------------------------------------------------------------------------
 
@@ -384,7 +419,7 @@ class Fleet:
         return next(each for each in self.machines if each.name == name)
 
     def _wish(self, machine: Machine, name: str, instance: Instance) -> WishedInstance:
-        built = self.build(instance.site_name)
+        built = self.built(name, instance)
         return WishedInstance(
             host=machine.name,
             instance=name,
@@ -393,15 +428,8 @@ class Fleet:
             release_digest=built.release_digest,
             site_digest=built.site_digest,
             size=built.size,
-            files=tuple(
-                WishedFile(
-                    path=each.path,
-                    size=each.size,
-                    sha256=each.sha256.hex(),
-                    verbatim=not each.has_placeholder and not each.path.startswith(".zeroserve/"),
-                )
-                for each in built.members
-            ),
+            files=wished_files(built, instance),
+            sites=built.sites,
             url=url_of(instance, machine.address),
             material=self.materials.wish(instance),
         )
@@ -409,8 +437,8 @@ class Fleet:
     def _has_built(self, plan: Plan) -> bool:
         """Whether `plan` was made by this object: its sites are still at hand."""
         return all(
-            each.site in self._built
-            and self._built[each.site].release_digest == each.new_release_digest
+            each.instance in self._bundles
+            and self._bundles[each.instance].release_digest == each.new_release_digest
             and self._source(each.instance) == each.secrets.source
             for each in plan.instances
         )
@@ -424,19 +452,24 @@ class Fleet:
         instance = on_machine(self.environment.instances[name], machine)
         step = next(each for each in plan.instances if (each.host, each.instance) == (host, name))
         wish = self._wish(machine, name, instance)
-        site = self.project.site(instance.site_name)
+        checks = [
+            (host, check)
+            for site, host in hosts_of(instance)
+            for check in self.project.site(site).checks
+        ]
         defaults = self.project.config.defaults
         return Target(
             transport=self._connect(machine),
             instance=name,
             settings=wish.settings,
-            health=health_of(defaults, site.checks, content_checks(step.changes, wish.files)),
+            health=health_of(defaults, checks, content_checks(step.changes, wish.files)),
             url=wish.url,
             keep=defaults.keep,
             confirm_window_s=defaults.confirm.window / 1000,
             plan=step,
-            tar=self.build(instance.site_name).tar,
-            extents=self.build(instance.site_name).extents,
+            tar=self.built(name, instance).tar,
+            extents=self.built(name, instance).extents,
+            sites=self.built(name, instance).sites,
             probe=self.probe_of(machine) if probe else None,
             reach=machine.address,
             fresh_confirm=probe,

@@ -13,6 +13,7 @@ from typing import Literal
 
 from zsops.apply.run import Run
 from zsops.apply.target import Target
+from zsops.build.wished import site_hosts
 from zsops.config.hosts import Machine
 from zsops.config.models import Instance
 from zsops.config.strategy import Strategy
@@ -147,6 +148,7 @@ def _target(
         seal=seal,
         recipient=machine.recipient,
         rotates=True,
+        site_hosts=site_hosts(instance),
         rollback_to=current.release if current is not None else None,
         settled=current.release
         if current is not None and seal is not None and current.material == seal.source

@@ -34,7 +34,11 @@ sites:
 environments:
   local:
     instances:
-      web: {{listen: {{https: "127.0.0.1:{port}"}}, sites: {{hello: [{name}]}}, tls: shop, ech: cover}}
+      web:
+        listen: {{https: "127.0.0.1:{port}"}}
+        sites: {{hello: [{name}]}}
+        tls: shop
+        ech: cover
 """
 
 

@@ -211,6 +211,7 @@ class InstanceRun:
                     who=self._run.who,
                     why=self._run.why,
                     with_secrets=self._target.with_secrets,
+                    site=self._target.rollback_site,
                 )
                 staged = self._link.ask(lambda session: session.prepare_rollback(prepare))
                 done.detail = f"{staged.release.release}, the site of {staged.source.release}"
@@ -270,6 +271,7 @@ class InstanceRun:
             retry_quarantined=self._target.retry_quarantined,
             extents=self._target.extents,
             material=self._material(session),
+            sites=self._target.sites,
         )
         with tar.open("rb") as source:
             return session.stage(request, source, self._tell.progress)
@@ -300,8 +302,10 @@ class InstanceRun:
             (each for each in members if _is_plain(each.path)), key=lambda each: each.size
         )
         content = tuple(
-            m.ContentCheck(path=each.path, sha256=each.sha256, size=each.size)
+            m.ContentCheck(each.path.removeprefix(root), each.sha256, each.size, host)
             for each in plain[: m.CONTENT_CHECKS_MAX]
+            for root, host in self._target.site_hosts or (("", ""),)
+            if each.path.startswith(root)
         )
         return m.HealthPolicy(
             successes=policy.successes,
@@ -455,4 +459,4 @@ class InstanceRun:
 
 
 def _is_plain(path: str) -> bool:
-    return not path.startswith(".zeroserve/") and not path.endswith((".html", ".htm"))
+    return ".zeroserve/" not in path and not path.endswith((".html", ".htm"))

@@ -13,7 +13,7 @@ import hashlib
 import http.client
 import ssl
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from zsops.apply.target import Target
@@ -72,6 +72,7 @@ def _way(listener: str, reach: str | None) -> tuple[str, int]:
 
 
 def _compare(door: _Door, wanted: m.ContentCheck) -> None:
+    door = replace(door, name=wanted.host or door.name)
     address, path = door.listener, "/" + quote(wanted.path)
     status, _, body = _get(door, path)
     if status != 200:
@@ -85,6 +86,7 @@ def _compare(door: _Door, wanted: m.ContentCheck) -> None:
 
 
 def _check(door: _Door, check: m.StatusCheck) -> None:
+    door = replace(door, name=check.host or door.name)
     status, headers, body = _get(door, check.path)
     where = f"`https://{door.listener}{check.path}`"
     if status not in check.status:

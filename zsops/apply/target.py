@@ -64,6 +64,9 @@ class Target:
     recipient: str | None = None  # what to encrypt to; None: the host is asked
     rotates: bool = False  # the site in service, with other secrets
     settled: str | None = None  # the release in service, when it is as it should be already
+    sites: tuple[m.SitePart, ...] = ()  # what the tarball holds
+    site_hosts: tuple[tuple[str, str], ...] = ()  # root in the tar, host name to ask for
+    rollback_site: str | None = None  # for a rollback: only this site goes back
     with_secrets: bool = False  # for a rollback: the older release's secrets, too
     leaf: str | None = None  # SHA-256 of the certificate that has to be shown
 

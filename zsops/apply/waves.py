@@ -208,6 +208,7 @@ class WaveDriver:
             rollback_to=old,
             # The wave is undone in whole: what came with it, a certificate say, goes with it.
             with_secrets=True,
+            rollback_site=None,
             rotates=False,
             probe=None,
             health=_bare(target.health),

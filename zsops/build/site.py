@@ -12,6 +12,7 @@ from pathlib import Path
 
 from zeroserve.errors import ZeroserveError
 from zeroserve.pack.archive import PackOptions, atomic_output, epoch_from_environment, pack
+from zeroserve.pack.compose import root_of
 from zeroserve.pack.member_index import Member, read_index
 from zeroserve.pack.walk import walk
 from zsops.build.command import run_build
@@ -20,6 +21,7 @@ from zsops.config.load import Project
 from zsops.config.models import Site
 from zsops.errors import BuildError
 from zsops.host.extents import encode, read_extents
+from zsops.host.messages import SitePart
 
 #: Called with each line a build program prints.
 OnLine = Callable[[str], None]
@@ -37,6 +39,14 @@ class BuiltSite:
     members: tuple[Member, ...]
     extents: str  # its pieces by hash, so that hosts copy what they have
     warnings: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...] = ()  # of a bundle: (site, its digest alone)
+
+    @property
+    def sites(self) -> tuple[SitePart, ...]:
+        """The sites in the tarball, with their roots."""
+        if not self.parts:
+            return (SitePart(self.site, "", self.site_digest),)
+        return tuple(SitePart(name, root_of(name), digest) for name, digest in self.parts)
 
 
 def build_site(

@@ -12,13 +12,17 @@ from zsops.cli.watch import watch
 from zsops.report.quantities import short_digest
 
 
-def rollback(
+def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants them
     context: typer.Context,
     env: EnvArgument = None,
     env_option: EnvOption = None,
     to: Annotated[
         str | None,
         typer.Option("--to", metavar="RELEASE", help="A release that `history` or `status` names."),
+    ] = None,
+    site: Annotated[
+        str | None,
+        typer.Option("--site", metavar="SITE", help="Only this one of several sites goes back."),
     ] = None,
     with_secrets: Annotated[
         bool,
@@ -37,8 +41,12 @@ def rollback(
     """
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
-    for (host, instance), source in fleet.rollback_preview(to).items():
-        site = short_digest(source.site_digest)
-        invocation.say(f"{instance} on {host}: back to the site of {source.release} ({site})")
-    run = fleet.rollback(to, reason=reason, with_secrets=with_secrets)
+    if site is not None:
+        for (host, instance), release in fleet.rollback_of_site(site, to).items():
+            invocation.say(f"{instance} on {host}: site {site} back to that of {release}")
+    else:
+        for (host, instance), source in fleet.rollback_preview(to).items():
+            digest = short_digest(source.site_digest)
+            invocation.say(f"{instance} on {host}: back to the site of {source.release} ({digest})")
+    run = fleet.rollback(to, reason=reason, with_secrets=with_secrets, site=site)
     raise typer.Exit(watch("rollback", run, invocation))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 
 from zsops.config.document import Document, Location
 from zsops.config.hosts import Machine, machines
@@ -165,8 +165,23 @@ def _site_problems(document: Document, instance: Instance, at: Location) -> Iter
     elif instance.site is None and not instance.sites:
         yield Problem(document.key(at), f"instance `{at[-1]}` serves no site", "add `site: NAME`")
     if instance.sites is not None and len(instance.sites) > 1:
-        yield Problem(
-            document.key((*at, "sites")),
-            "several sites in one instance are not supported by this version",
-            "give each site an instance of its own",
-        )
+        yield from _host_problems(document, instance.sites, at)
+
+
+def _host_problems(
+    document: Document, sites: Mapping[str, tuple[str, ...]], at: Location
+) -> Iterator[Problem]:
+    """With several sites the host name says which is meant."""
+    owner: dict[str, str] = {}
+    for site, names in sites.items():
+        if not names:
+            text = f"site `{site}` has no host name, so nobody could ask for it"
+            yield Problem(document.key((*at, "sites", site)), text, "name at least one")
+        for number, name in enumerate(names):
+            span = document.value((*at, "sites", site, number))
+            first = owner.setdefault(name, site)
+            if first != site:
+                yield Problem(span, f"`{name}` is site `{first}`'s already", "a host has one site")
+            if name.startswith("*."):
+                text = f"`{name}`: with several sites host names are compared whole"
+                yield Problem(span, text, "name each host")

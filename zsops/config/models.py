@@ -124,18 +124,18 @@ class Instance(Section):
     )
     ech: Name | None = Field(default=None, description="its ECH keys, one of `ech`")
     sites: Mapping[str, tuple[HostName, ...]] | None = Field(
-        default=None, description="the site it serves and the host names it answers to"
+        default=None, description="the sites it serves, each with its host names"
     )
 
     @property
-    def site_name(self) -> str:
-        """Name of the one site this instance serves (the loader has checked there is one)."""
-        return self.site if self.site is not None else next(iter(self.sites or ()))
+    def site_names(self) -> tuple[str, ...]:
+        """Names of the sites this instance serves (the loader has checked there is one)."""
+        return (self.site,) if self.site is not None else tuple(self.sites or ())
 
     @property
     def host_names(self) -> tuple[str, ...]:
         """Host names it answers to; empty when the file names none."""
-        return () if self.site is not None else (self.sites or {})[self.site_name]
+        return tuple(name for names in (self.sites or {}).values() for name in names)
 
 
 class Environment(Section):

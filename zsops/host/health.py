@@ -8,7 +8,7 @@ status of 200 alone proves nothing about the bytes.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from zsops.errors import BadRequest
@@ -136,9 +136,10 @@ def _probe(
 
 
 def _check(target: Target, check: StatusCheck, timeout_s: float) -> Steps[_Failure | None]:
-    answer = yield from do(Fetch(target, check.path, timeout_s))
+    answer = yield from do(Fetch(_as(target, check.host), check.path, timeout_s))
     problem = answer.error or _complaint(check, answer)
-    return None if problem is None else _Failure(f"`{check.path}`: {problem}", check.path, answer)
+    where = f"`{check.host}{check.path}`"
+    return None if problem is None else _Failure(f"{where}: {problem}", check.path, answer)
 
 
 def _complaint(check: StatusCheck, answer: Fetched) -> str | None:
@@ -156,13 +157,18 @@ def _complaint(check: StatusCheck, answer: Fetched) -> str | None:
 
 def _content(target: Target, content: ContentCheck, timeout_s: float) -> Steps[_Failure | None]:
     path = "/" + quote(content.path)
-    answer = yield from do(Fetch(target, path, timeout_s))
+    answer = yield from do(Fetch(_as(target, content.host), path, timeout_s))
     problem = answer.error
     if problem is None and answer.status != 200:
         problem = f"status {answer.status}, expected 200"
     if problem is None and answer.sha256 != content.sha256:
         problem = f"the body hashes to {answer.sha256[:12]}…, expected {content.sha256[:12]}…"
-    return None if problem is None else _Failure(f"`{path}`: {problem}", path, answer)
+    where = f"`{content.host}{path}`"
+    return None if problem is None else _Failure(f"{where}: {problem}", path, answer)
+
+
+def _as(target: Target, host: str) -> Target:
+    return replace(target, name=host) if host else target
 
 
 def _evidence(failure: _Failure) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zsops.errors import LeaseHeld, ReleaseRefused
 from zsops.host import layout
@@ -22,6 +23,9 @@ from zsops.host.messages import HostedMember, StepEvent
 from zsops.host.seal import make_identity, public_facts, recipients_of, unseal
 from zsops.host.world import DaemonDoor, PublicFacts, Secrets
 from zsops.process import Identity
+
+if TYPE_CHECKING:
+    from zeroserve.pack.member_index import MemberIndex
 
 # Longest that one request may hold the host: reload, start and health timeouts, plus spare.
 _LOCK_PATIENCE_S = 120.0
@@ -52,15 +56,20 @@ class RealClock:
         time.sleep(seconds)
 
 
-def read_members(tar: Path) -> tuple[str, tuple[HostedMember, ...]]:
-    """Site digest and members from a tar's member index; `ReleaseRefused` when it has none."""
+def tar_index(tar: Path) -> MemberIndex:
+    """A tar's member index; `ReleaseRefused` when it has none."""
     from zeroserve.errors import ZeroserveError
     from zeroserve.pack.member_index import read_index
 
     try:
-        index = read_index(tar)
+        return read_index(tar)
     except ZeroserveError as error:
         raise ReleaseRefused(f"the tar cannot be used: {error.message}", hint=error.hint) from error
+
+
+def read_members(tar: Path) -> tuple[str, tuple[HostedMember, ...]]:
+    """Site digest and members from a tar's member index; `ReleaseRefused` when it has none."""
+    index = tar_index(tar)
     members = (HostedMember(m.path, m.size, m.sha256.hex()) for m in index.members)
     return index.site_digest, tuple(members)
 
@@ -120,6 +129,9 @@ class RealTools:
 
     def members(self, tar: str) -> tuple[str, tuple[HostedMember, ...]]:
         return read_members(self._root / tar)
+
+    def index(self, tar: str) -> MemberIndex:
+        return tar_index(self._root / tar)
 
     def extents(self, tar: str) -> tuple[Extent, ...]:
         return tar_extents(self._root / tar)

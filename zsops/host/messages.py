@@ -143,6 +143,15 @@ class Hello:
 
 
 @dataclass(frozen=True)
+class SitePart:
+    """A site of a release. `root`: its folder in the tar with a closing slash; empty when alone."""
+
+    name: str
+    root: str
+    digest: str  # its site digest, as if it were alone
+
+
+@dataclass(frozen=True)
 class CertificateFacts:
     """What anybody may know of a release's certificate. Times are RFC 3339."""
 
@@ -182,6 +191,7 @@ class ReleaseInfo:
     material: str = ""  # `Material.source`; empty: a certificate the host made for itself
     certificate: CertificateFacts | None = None
     ech: tuple[EchFacts, ...] = ()
+    sites: tuple[SitePart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -321,6 +331,7 @@ class Stage:
     retry_quarantined: bool = False
     extents: str = ""  # the tar's pieces (`extents.py`), so that only what is missing is sent
     material: Material | None = None  # None: the host makes a certificate for itself
+    sites: tuple[SitePart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -354,6 +365,7 @@ class PrepareRollback:
     who: str = ""
     why: str = ""
     with_secrets: bool = False  # the older release's secrets, too
+    site: str | None = None  # only this site goes back; the others stay as they are
 
 
 @dataclass(frozen=True)
@@ -387,15 +399,17 @@ class StatusCheck:
     status: tuple[int, ...] = (200,)
     body_contains: str | None = None
     header: tuple[tuple[str, str], ...] = ()
+    host: str = ""  # to ask for; empty: the instance's first name
 
 
 @dataclass(frozen=True)
 class ContentCheck:
     """A changed member whose served body must hash to what the member index says (bare hex)."""
 
-    path: str  # member path, no leading slash
+    path: str  # path below the site's root, no leading slash
     sha256: str
     size: int
+    host: str = ""  # as in `StatusCheck`
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def receive(request: Stage) -> Steps[int]:
     if offset is not None and offset > request.size:
         yield from do(Unlink(part))
         offset = None
-    yield from _refuse_full(part, request.size - (offset or 0))
+    yield from refuse_full(part, request.size - (offset or 0))
     wanted = extents.decode(request.extents, request.size)
     kept = (yield from _kept(request.instance)) if wanted else {}
     runs = extents.runs(wanted, kept, offset or 0, request.size)
@@ -80,7 +80,8 @@ def full(error: OSError) -> DiskFull | OSError:
     return error
 
 
-def _refuse_full(part: str, needed: int) -> Steps[None]:
+def refuse_full(part: str, needed: int) -> Steps[None]:
+    """`DiskFull` when `needed` bytes and some spare are not free; then the part is given up."""
     free = yield from do(FreeBytes())
     if free < needed + needed // 10 + _SPARE_BYTES:
         yield from do(Unlink(part))

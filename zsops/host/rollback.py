@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zsops.errors import NoSuchRelease
-from zsops.host import audit, layout, material, store
+from zsops.host import audit, compose, layout, material, store
 from zsops.host.effects import HashFile, Steps, do
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import (
@@ -28,16 +28,24 @@ def prepare(request: PrepareRollback) -> Steps[RollbackStaged]:
     paths = InstancePaths(request.instance)
     state = yield from ready(paths, request.token)
     source = yield from _choose(paths, state.prev, request)
+    sites = source.sites
     if (yield from do(HashFile(layout.blob(source.release_digest)))) is None:
         # Prune keeps the blobs of kept releases, so only damage leads here.
         raise NoSuchRelease(f"the bytes of `{source.release}` are no longer on this host")
     tar = store.Bytes(source.release_digest, source.site_digest, source.size)
+    if request.site is not None:
+        serving = yield from _named(paths, state.prev)
+        composed = yield from compose.with_site_of(serving, source, request.site)
+        tar, sites = composed.tar, composed.sites
     origin = store.Origin(
         who=request.who,
         why=request.why or f"rollback to {source.release}",
         commit=source.commit,
         source=source.release,
-        rollback_from=state.prev,
+        # Only what was left as a whole is not gone back to again.
+        rollback_from=state.prev if request.site is None else None,
+        only_site=request.site,
+        sites=sites,
     )
     choice = yield from _secrets(paths, state.prev, source, request)
     state = replace(state, token=request.token)
@@ -73,6 +81,7 @@ def prepare_rotation(request: PrepareRotation) -> Steps[Staged]:
         why=request.why,
         commit=serving.commit,
         source=serving.release,
+        sites=serving.sites,
     )
     state = replace(state, token=request.token)
     return Staged((yield from stage_release(paths, state, tar, origin, choice)), 0)

@@ -44,7 +44,9 @@ def stage(request: Stage) -> Steps[Staged]:
             hint="build it again",
         )
     tar = store.Bytes(request.release_digest, site_digest, request.size)
-    origin = store.Origin(who=request.who, why=request.why, commit=request.commit)
+    origin = store.Origin(
+        who=request.who, why=request.why, commit=request.commit, sites=request.sites
+    )
     state = replace(state, token=request.token)
     made = yield from stage_release(paths, state, tar, origin, choice)
     return Staged(made, received)
@@ -115,12 +117,16 @@ def _already(paths: InstancePaths, state: State, request: Stage) -> Steps[Releas
 
 def _described(origin: store.Origin, choice: material.Choice) -> str:
     """A staged release in a few words, for its audit line."""
+    if origin.only_site is not None:
+        return f"rollback of site {origin.only_site} to that of {origin.source}"
     if origin.rollback_from is not None:
         secrets = isinstance(choice, material.Kept) and choice.release == origin.source
         return f"rollback to the site{' and secrets' if secrets else ''} of {origin.source}"
     if origin.source is not None:
         return f"the site of {origin.source} with other secrets"
-    return "with other secrets" if isinstance(choice, material.Opened) else ""
+    said = ["sites " + ", ".join(each.name for each in origin.sites)] if origin.sites else []
+    said += ["with other secrets"] if isinstance(choice, material.Opened) else []
+    return ", ".join(said)
 
 
 def refuse_quarantined(paths: InstancePaths, release_digest: str, source: str) -> Steps[None]:

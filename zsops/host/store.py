@@ -28,7 +28,13 @@ from zsops.host.effects import (
     write_durably,
 )
 from zsops.host.layout import InstancePaths
-from zsops.host.messages import CertificateFacts, EchFacts, QuarantinedRelease, ReleaseInfo
+from zsops.host.messages import (
+    CertificateFacts,
+    EchFacts,
+    QuarantinedRelease,
+    ReleaseInfo,
+    SitePart,
+)
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,11 @@ class Origin:
     commit: str = ""
     source: str | None = None  # for a rollback: the release whose site this is
     rollback_from: str | None = None  # for a rollback: the release left by it
+    only_site: str | None = None  # for a rollback: the one site that went back
     material: str = ""  # `Material.source`
     certificate: CertificateFacts | None = None
     ech: tuple[EchFacts, ...] = ()
+    sites: tuple[SitePart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -194,6 +202,7 @@ def shown(found: Manifest, origin: Origin) -> ReleaseInfo:
         material=origin.material,
         certificate=origin.certificate,
         ech=origin.ech,
+        sites=origin.sites,
     )
 
 

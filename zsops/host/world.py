@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zsops.host.extents import Extent
 from zsops.host.messages import (
@@ -18,6 +18,9 @@ from zsops.host.messages import (
     HostedMember,
     StepEvent,
 )
+
+if TYPE_CHECKING:
+    from zeroserve.pack.member_index import MemberIndex
 
 
 class Disk(Protocol):
@@ -131,6 +134,7 @@ class Tools(Protocol):
 
     def findings(self, path: str) -> tuple[str, ...]: ...
     def members(self, tar: str) -> tuple[str, tuple[HostedMember, ...]]: ...
+    def index(self, tar: str) -> MemberIndex: ...
     def extents(self, tar: str) -> tuple[Extent, ...]: ...
     def placeholder(self) -> bytes: ...
     def certificate(self, names: tuple[str, ...]) -> Secrets: ...

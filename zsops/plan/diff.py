@@ -14,6 +14,7 @@ from zsops.plan.model import (
     InstancePlan,
     Plan,
     SecretsPlan,
+    SitePlan,
     UnreachableHost,
 )
 from zsops.plan.wish import Facts, WishedFile, WishedInstance, WishedMaterial
@@ -66,6 +67,7 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
     settings_changed = seen.settings != wish.settings
     known = {each.release_digest for each in seen.releases}
     switches = not settled
+    changes = diff_files(facts.members, wish.files)
     action, note = _daemon(wish, seen, switches=switches, settings_changed=settings_changed)
     return InstancePlan(
         host=wish.host,
@@ -79,7 +81,7 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         files=len(wish.files),
         size=wish.size,
         upload=0 if wish.release_digest in known or settled else _upload(wish, facts.members),
-        changes=diff_files(facts.members, wish.files),
+        changes=changes,
         switches=switches,
         daemon=action,
         daemon_note=note,
@@ -87,7 +89,34 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         recovers=seen.phase.in_flight,
         url=wish.url,
         secrets=_secrets(wish.material, current),
+        sites=_sites(wish, deployed, changes),
         warnings=_warnings(wish, seen),
+    )
+
+
+def _sites(
+    wish: WishedInstance, deployed: m.ReleaseInfo | None, changes: Sequence[FileChange]
+) -> tuple[SitePlan, ...]:
+    """One line a site, when there are several before or after."""
+    old = {each.name: each for each in (deployed.sites if deployed is not None else ())}
+    new = {each.name: each for each in wish.sites}
+    if len(old) < 2 and len(new) < 2:
+        return ()
+    return tuple(
+        SitePlan(
+            site=name,
+            old_digest=old[name].digest if name in old else None,
+            new_digest=new[name].digest if name in new else None,
+            changed=sum(
+                any(
+                    change.path.startswith(each.root)
+                    for each in (old.get(name), new.get(name))
+                    if each is not None and each.root
+                )
+                for change in changes
+            ),
+        )
+        for name in sorted(old.keys() | new.keys())
     )
 
 
@@ -150,7 +179,13 @@ def content_checks(
     chosen = [each for each in fitting if each.path in touched] or fitting
     chosen = sorted(chosen, key=lambda each: (each.size, each.path))[: m.CONTENT_CHECKS_MAX]
     return tuple(
-        m.ContentCheck(path=each.path, sha256=each.sha256, size=each.size) for each in chosen
+        m.ContentCheck(
+            path=each.path.removeprefix(each.root),
+            sha256=each.sha256,
+            size=each.size,
+            host=each.host,
+        )
+        for each in chosen
     )
 
 

@@ -23,6 +23,15 @@ class FileChange(_Value):
     new_size: int | None
 
 
+class SitePlan(_Value):
+    """What happens to one of several sites. Digests as if it were alone; None: not there."""
+
+    site: str
+    old_digest: str | None
+    new_digest: str | None
+    changed: int = Field(description="files that are added, changed or removed")
+
+
 class SecretsPlan(_Value):
     """What happens to certificate and keys. Public facts only; None where they are not known."""
 
@@ -56,6 +65,7 @@ class InstancePlan(_Value):
     recovers: bool = Field(description="a deployment that was left unfinished is undone first")
     url: str
     secrets: SecretsPlan
+    sites: tuple[SitePlan, ...] = Field(default=(), description="when there are several")
     warnings: tuple[str, ...] = ()
 
     @property

@@ -49,3 +49,35 @@ def release_before(seen: m.Observation) -> str:
             hint="`zsops history` lists what was deployed",
         )
     return max(older, key=lambda each: each.number).release
+
+
+def site_rollback_target(seen: m.Observation, site: str, to: str | None) -> m.ReleaseInfo:
+    """The release whose `site` comes back: the named one, else the newest confirmed one whose
+    bytes of it are older than those in service. So again, it goes further back.
+
+    Raises NoSuchRelease.
+    """
+    digests = {
+        each: part.digest for each in seen.releases for part in each.sites if part.name == site
+    }
+    first: dict[str, int] = {}
+    for each, digest in sorted(digests.items(), key=lambda pair: pair[0].number):
+        first.setdefault(digest, each.number)
+    now = next((part.digest for part in (seen.current or _NONE).sites if part.name == site), "")
+    limit = first.get(now, 0)
+    fitting = [
+        each
+        for each, digest in digests.items()
+        if (each.release == to if to is not None else each.confirmed and first[digest] < limit)
+        and digest != now
+    ]
+    if not fitting:
+        where = "no earlier confirmed release" if to is None else f"no release `{to}`"
+        raise NoSuchRelease(
+            f"instance `{seen.instance}` has {where} with other bytes of site `{site}`",
+            hint="`zsops history` lists what was deployed",
+        )
+    return max(fitting, key=lambda each: each.number)
+
+
+_NONE = m.ReleaseInfo("", 0, "", "", 0, "", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 
 from zsops.config.models import Check, Defaults, Instance
 from zsops.config.values import split_address
@@ -39,9 +40,14 @@ def url_of(instance: Instance, machine: str | None = None) -> str:
 
 
 def health_of(
-    defaults: Defaults, checks: tuple[Check, ...], content: tuple[m.ContentCheck, ...]
+    defaults: Defaults,
+    checks: Sequence[tuple[str, Check]],
+    content: tuple[m.ContentCheck, ...],
 ) -> m.HealthPolicy:
-    """When a new release counts as healthy. The host speaks in seconds, the file in durations."""
+    """When a new release counts as healthy. The host speaks in seconds, the file in durations.
+
+    `checks`: the host name to ask for (empty: the instance's first), and what to ask.
+    """
     return m.HealthPolicy(
         successes=defaults.health.successes,
         interval_s=defaults.health.interval / 1000,
@@ -52,8 +58,9 @@ def health_of(
                 status=each.status,
                 body_contains=each.body_contains,
                 header=tuple((name.lower(), value) for name, value in each.header.items()),
+                host=host,
             )
-            for each in checks
+            for host, each in checks
         ),
         content=content,
     )

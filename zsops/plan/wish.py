@@ -15,6 +15,8 @@ class WishedFile:
     size: int
     sha256: str
     verbatim: bool
+    host: str = ""  # to ask for it; empty: the instance's first name
+    root: str = ""  # of its site in the tar, with a closing slash
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class WishedInstance:
     files: tuple[WishedFile, ...]
     url: str
     material: WishedMaterial | None = None
+    sites: tuple[m.SitePart, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,11 @@ def _instance(plan: InstancePlan, now: datetime, *, full: bool) -> list[str]:
         f"{head}{old} -> {short_digest(plan.new_site_digest)}  "
         f"{plan.files} files, {size_text(plan.size)}"
     ]
+    for each in plan.sites:
+        same = each.old_digest == each.new_digest
+        said = "the same" if same else f"{each.changed} files differ"
+        digests = f"{short_digest(each.old_digest)} -> {short_digest(each.new_digest)}"
+        lines.append(f"    site {each.site}  {digests}  {said}")
     shown = plan.changes if full else plan.changes[:_LINES_MAX]
     lines += [f"    {change_text(each)}" for each in shown]
     if len(shown) < len(plan.changes):

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from zeroserve.pack.member_index import MemberIndex
 from zsops.errors import HostUnreachable, LinkLost
 from zsops.host import machine, seal
 from zsops.host import messages as m
@@ -73,6 +74,12 @@ class MemoryTools:
             file.write(self._disk.read(tar) or b"")
             file.flush()
             return machine.read_members(Path(file.name))
+
+    def index(self, tar: str) -> MemberIndex:
+        with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+            file.write(self._disk.read(tar) or b"")
+            file.flush()
+            return machine.tar_index(Path(file.name))
 
     def extents(self, tar: str) -> tuple[Extent, ...]:
         with tempfile.NamedTemporaryFile(suffix=".tar") as file:

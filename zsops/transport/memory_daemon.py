@@ -12,6 +12,7 @@ import json
 import tarfile
 from dataclasses import dataclass, field, replace
 
+from zeroserve.pack.hosts import HOSTS_PATH
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import DaemonState, InstanceSettings, Listener
 from zsops.host.world import Disk, Fetched, ReloadAnswer, Started, Target
@@ -125,7 +126,7 @@ class MemoryDaemon:
             )
         if loaded.release_digest in self.serves_badly:
             return _answer(500, b"broken on purpose")
-        return _serve(loaded.tar, path)
+        return _serve(loaded.tar, target.name, path)
 
     # -- faults ----------------------------------------------------------------------
 
@@ -180,12 +181,20 @@ def _answer(status: int, body: bytes) -> Fetched:
     return Fetched(status, (), body[: 64 << 10], hashlib.sha256(body).hexdigest())
 
 
-def _serve(tar: bytes, path: str) -> Fetched:
+def _serve(tar: bytes, host: str, path: str) -> Fetched:
     name = path.lstrip("/").split("?")[0]
     if name == "" or name.endswith("/"):
         name += "index.html"
     with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
-        for wanted, status in ((name, 200), ("404.html", 404)):
+        root = ""
+        if HOSTS_PATH in archive.getnames():
+            document = archive.extractfile(HOSTS_PATH)
+            assert document is not None
+            found = json.load(document).get(host)
+            if found is None:
+                return _answer(421, b"no such host here")
+            root = f"{found}/"
+        for wanted, status in ((root + name, 200), (f"{root}404.html", 404)):
             try:
                 member = archive.extractfile(wanted)
             except KeyError:

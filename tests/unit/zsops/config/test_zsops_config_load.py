@@ -48,7 +48,7 @@ def test_caret_stands_under_the_problem() -> None:
 def test_good_file_becomes_frozen_models() -> None:
     config = parse_config(GOOD)
     assert config.project == "acme"
-    assert config.environments["prod"].instances["web"].site_name == "blog"
+    assert config.environments["prod"].instances["web"].site_names == ("blog",)
     assert config.defaults.health.timeout == 10_000
     with pytest.raises(ValueError, match="frozen"):
         config.project = "other"  # type: ignore[misc]
@@ -76,7 +76,7 @@ def test_local_exists_without_being_declared(tmp_path: Path) -> None:
     project = load_project(file)
     name, local = project.environment("local")
     assert name == "local"
-    assert [each.site_name for each in local.instances.values()] == ["blog"]
+    assert [each.site_names for each in local.instances.values()] == [("blog",)]
     assert project.environment(None)[0] == "prod"
 
 

@@ -1,0 +1,130 @@
+"""One of several sites goes back: a new tar from the one in service and an older one, both here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from zsops.errors import NoSuchRelease, ReleaseRefused
+from zsops.host import layout, store
+from zsops.host.effects import (
+    Effect,
+    FileSize,
+    Fsync,
+    HashFile,
+    MakeDir,
+    ReadRange,
+    Rename,
+    Steps,
+    Unlink,
+    WriteAt,
+    WriteFile,
+    do,
+)
+from zsops.host.extents import EXTENT_BYTES_MAX
+from zsops.host.install import keep_part
+from zsops.host.messages import ReleaseInfo, SitePart
+from zsops.host.receive import full, refuse_full
+from zsops.host.world import World
+
+if TYPE_CHECKING:
+    from zeroserve.pack.compose import Composition
+    from zeroserve.pack.member_index import MemberIndex
+
+
+@dataclass(frozen=True)
+class ReadIndex(Effect["MemberIndex"]):
+    """The member index of a kept tar."""
+
+    tar: str
+
+    def perform(self, world: World) -> MemberIndex:
+        return world.tools.index(self.tar)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """The new tar among the blobs, and the sites in it."""
+
+    tar: store.Bytes
+    sites: tuple[SitePart, ...]
+
+
+def with_site_of(serving: ReleaseInfo, source: ReleaseInfo, site: str) -> Steps[Composed]:
+    """The sites of `serving`, but `site` as `source` has it. Raises NoSuchRelease."""
+    old = next((each for each in source.sites if each.name == site), None)
+    if old is None or all(each.name != site for each in serving.sites):
+        missing = serving if old is not None else source
+        raise NoSuchRelease(f"`{missing.release}` has no site `{site}`")
+    if len(serving.sites) == 1:
+        if old.root:
+            raise ReleaseRefused(
+                f"`{source.release}` holds several sites, the one in service stands alone",
+                hint="deploy it instead",
+            )
+        tar = store.Bytes(source.release_digest, source.site_digest, source.size)
+        return Composed(tar, source.sites)
+    made = yield from _composition(serving, source, old)
+    tar = yield from _write(made)
+    sites = tuple(
+        replace(old, root=each.root) if each.name == site else each for each in serving.sites
+    )
+    return Composed(tar, sites)
+
+
+def _composition(serving: ReleaseInfo, source: ReleaseInfo, old: SitePart) -> Steps[Composition]:
+    from zeroserve.errors import ZeroserveError
+    from zeroserve.pack.compose import Part, compose
+    from zeroserve.pack.hosts import HOSTS_PATH
+
+    now, then = layout.blob(serving.release_digest), layout.blob(source.release_digest)
+    members = (yield from do(ReadIndex(now))).members
+    before = (yield from do(ReadIndex(then))).members
+    parts = {
+        each.name: Part(then, before, old.root)
+        if each.name == old.name
+        else Part(now, members, each.root)
+        for each in serving.sites
+    }
+    place = next(each for each in members if each.path == HOSTS_PATH)
+    roots = json.loads((yield from do(ReadRange(now, place.offset, place.size))))
+    names = {each.root.strip("/"): each.name for each in serving.sites}
+    try:
+        return compose(parts, {host: names[root.strip("/")] for host, root in roots.items()})
+    except ZeroserveError as error:
+        raise ReleaseRefused(error.message, hint=error.hint) from error
+
+
+def _write(made: Composition) -> Steps[store.Bytes]:
+    part = layout.part(made.site_digest)  # until its own digest is known
+    yield from do(Unlink(part))
+    yield from refuse_full(part, made.size)
+    try:
+        yield from do(MakeDir(layout.INCOMING))
+        yield from do(WriteFile(part, b""))
+        at, pending = 0, b""
+        for piece in made.pieces:
+            if piece.source is None:
+                pending += piece.data
+                continue
+            done = 0
+            while done < piece.size:
+                length = min(EXTENT_BYTES_MAX, piece.size - done)
+                pending += yield from do(ReadRange(piece.source, piece.offset + done, length))
+                done += length
+                if len(pending) >= EXTENT_BYTES_MAX:
+                    yield from do(WriteAt(part, at, pending))
+                    at, pending = at + len(pending), b""
+        yield from do(WriteAt(part, at, pending))
+        yield from do(Fsync(part))
+        digest = f"sha256:{(yield from do(HashFile(part)))}"
+        if (yield from do(FileSize(layout.blob(digest)))) is None:
+            yield from do(Rename(part, layout.part(digest)))
+            yield from keep_part(digest)
+        else:
+            yield from do(Unlink(part))
+    except OSError as error:
+        yield from do(Unlink(part))
+        raise full(error) from error
+    return store.Bytes(digest, made.site_digest, made.size)
