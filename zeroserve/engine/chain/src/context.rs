@@ -73,6 +73,14 @@ impl Frame {
             tail: Tail::default(),
         }
     }
+
+    /// As new for another run, with the memory that it has.
+    pub(crate) fn renew(&mut self, script: &Arc<str>, footprint: &mut Footprint) {
+        self.script = Arc::clone(script);
+        self.documents.clear(footprint);
+        self.response = None;
+        self.tail = Tail::default();
+    }
 }
 
 impl Context {
@@ -113,8 +121,8 @@ impl Context {
         self.aborted = false;
         self.body = Body::Unread;
         self.body_limit = self.services.caps.buffered_body;
+        self.frame.renew(nobody, &mut self.footprint);
         self.footprint = Footprint::new(self.services.caps.footprint);
-        self.frame = Frame::new(nobody);
         self.pending = None;
         self.supplied = None;
         self.lines.clear();

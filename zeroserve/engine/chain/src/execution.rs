@@ -5,19 +5,19 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde_json::Value;
 use zs_proto::message::RequestHead;
-use zs_script::{EntryId, Outcome, Phases, Resume, Run, RunError, Runtime};
+use zs_script::{EntryId, Outcome, Phases, Refusal, Resume, Run, RunError, Runtime};
 
 use crate::context::{Body, Context, Frame};
 use crate::field_block::FieldBlock;
+use crate::json::Document;
 use crate::log::Line;
 use crate::metadata::Metadata;
 use crate::request::Connection;
 use crate::response::{Response, ResponseHead};
 use crate::scripts::Scripts;
 use crate::services::Services;
-use crate::trace::{RunTrace, Trace};
+use crate::trace::Trace;
 
 /// Calls below a request entry or a hook.
 const CALL_DEPTH_MAX: usize = 8;
@@ -95,7 +95,7 @@ pub(crate) enum Pending {
     Call {
         script: String,
         function: String,
-        argument: Value,
+        argument: Document,
     },
 }
 
@@ -353,8 +353,10 @@ impl Execution {
                     return Ok(false);
                 };
                 self.next += 1;
-                let frame = Frame::new(&self.scripts.list[script].name);
-                self.context_mut().frame = frame;
+                if let Some(context) = &mut self.context {
+                    let name = &self.scripts.list[script].name;
+                    context.frame.renew(name, &mut context.footprint);
+                }
                 self.begin_run(script, entry, &[])?;
                 Ok(true)
             }
@@ -373,7 +375,7 @@ impl Execution {
                     self.context_mut().lines.push(Line { script, text });
                     return Ok(true);
                 };
-                self.begin_call(script, entry, hook.argument)?;
+                self.begin_call(script, entry, Ok(hook.argument))?;
                 Ok(true)
             }
         }
@@ -406,11 +408,12 @@ impl Execution {
         &mut self,
         script: usize,
         entry: EntryId,
-        argument: Value,
+        argument: Result<Document, Refusal>,
     ) -> Result<(), Box<RunError>> {
         let mut frame = Frame::new(&self.scripts.list[script].name);
         let context = self.context_mut();
-        let handle = frame.documents.insert(argument, &mut context.footprint);
+        let handle =
+            argument.and_then(|argument| frame.documents.adopt(argument, &mut context.footprint));
         context.frame = frame;
         match handle {
             Ok(handle) => self.begin_run(script, entry, &handle.to_le_bytes()),
@@ -441,10 +444,11 @@ impl Execution {
         false
     }
 
-    fn call(&mut self, script: &str, function: &str, argument: Value) {
+    fn call(&mut self, script: &str, function: &str, mut argument: Document) {
         let target = self.scripts.call_target(script, function);
         let room = self.callers.len() < CALL_DEPTH_MAX;
         let (Some((script, entry)), true) = (target, room) else {
+            argument.release(&mut self.context_mut().footprint);
             self.reply = Some(Resume::Value(-1));
             return;
         };
@@ -452,9 +456,9 @@ impl Execution {
         let nobody = Frame::new(&self.pool.nobody);
         let frame = std::mem::replace(&mut self.context_mut().frame, nobody);
         self.callers.push((run, frame));
-        if let Err(error) = self.begin_call(script, entry, argument) {
+        if let Err(error) = self.begin_call(script, entry, Ok(argument)) {
             self.note_failure(&error);
-            self.back_to_caller(None);
+            self.back_to_caller(Ok(None));
         }
     }
 
@@ -466,9 +470,15 @@ impl Execution {
         let context = self.context_mut();
         context.flush_tail();
         if in_call {
-            let handle = result.cast_signed();
-            let value = (handle > 0).then(|| context.frame.documents.value(handle).ok().cloned());
-            self.back_to_caller(value.flatten());
+            let Context {
+                frame, footprint, ..
+            } = context;
+            let documents = &mut frame.documents;
+            let result = match documents.find(result.cast_signed(), footprint) {
+                Ok(at) => documents.take(at, footprint).map(Some),
+                Err(_) => Ok(None), // its way to say that it failed
+            };
+            self.back_to_caller(result);
             return None;
         }
         if context.aborted {
@@ -482,29 +492,27 @@ impl Execution {
     }
 
     /// The callee's result becomes a document of the caller.
-    fn back_to_caller(&mut self, result: Option<Value>) {
+    fn back_to_caller(&mut self, result: Result<Option<Document>, Refusal>) {
         let Some((run, frame)) = self.callers.pop() else {
             return;
         };
         self.run = Some(run);
         let context = self.context_mut();
-        // The callee's documents are given up before its result is charged for again.
-        let callee = std::mem::replace(&mut context.frame, frame);
-        callee.documents.release(&mut context.footprint);
-        let reply = match result {
-            None => Resume::Value(-1),
-            Some(value) => {
-                match context
-                    .frame
-                    .documents
-                    .insert(value, &mut context.footprint)
-                {
-                    Ok(handle) => Resume::Value(handle),
-                    Err(refusal) => Resume::Fail(refusal.0),
-                }
-            }
-        };
-        self.reply = Some(reply);
+        let Context {
+            frame: current,
+            footprint,
+            ..
+        } = context;
+        let mut callee = std::mem::replace(current, frame);
+        callee.documents.clear(footprint);
+        let adopted = result.and_then(|result| match result {
+            Some(document) => current.documents.adopt(document, footprint),
+            None => Ok(-1),
+        });
+        self.reply = Some(match adopted {
+            Ok(handle) => Resume::Value(handle),
+            Err(refusal) => Resume::Fail(refusal.0),
+        });
     }
 
     /// A run has failed: a callee's failure is the caller's -1, a hook's is logged, any other ends the chain.
@@ -513,7 +521,7 @@ impl Execution {
         self.context_mut().flush_tail();
         if !self.callers.is_empty() {
             self.note_failure(&error);
-            self.back_to_caller(None);
+            self.back_to_caller(Ok(None));
             return None;
         }
         match self.stage {
@@ -581,31 +589,10 @@ impl Execution {
         let context = self.context_mut();
         context.head = None;
         // The chain puts them up again.
-        context.hooks.clear();
+        for mut hook in context.hooks.drain(..) {
+            hook.argument.release(&mut context.footprint);
+        }
         context.added.clear();
         Some(Verdict::Again)
-    }
-}
-
-impl Trace {
-    fn begin(&mut self, script: &str, function: &str, depth: usize) {
-        self.open.push(self.runs.len());
-        self.runs.push(RunTrace {
-            script: script.to_owned(),
-            function: function.to_owned(),
-            depth,
-            calls: Vec::new(),
-            fuel: 0,
-            outcome: String::new(),
-        });
-    }
-
-    fn end(&mut self, depth: usize, fuel: u64, outcome: String) {
-        let Some(run) = self.open.pop().and_then(|index| self.runs.get_mut(index)) else {
-            return;
-        };
-        debug_assert_eq!(run.depth, depth);
-        run.fuel = fuel;
-        run.outcome = outcome;
     }
 }

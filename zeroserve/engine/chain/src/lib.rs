@@ -41,6 +41,8 @@ mod uri;
 pub use context::{Body, Context};
 pub use execution::{Execution, FileMetadata, Need, Now, Pool, Step, Supply, Verdict};
 pub use field_block::FieldBlock;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use json::{fuzz_json, fuzz_json_operations};
 pub use log::Line;
 pub use request::{Connection, Request};
 pub use response::Response;

@@ -1,6 +1,7 @@
 //! A script's own response, and the head of any response while hooks look at it.
 
 use crate::field_block::FieldBlock;
+use crate::json::Document;
 
 /// What `zs_respond` sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +21,10 @@ pub(crate) struct ResponseHead {
 }
 
 /// A call target that looks at the response's head before it goes out.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Hook {
     /// Its name, with or without `.o`.
     pub(crate) script: String,
     pub(crate) function: String,
-    pub(crate) argument: serde_json::Value,
+    pub(crate) argument: Document,
 }

@@ -13,7 +13,7 @@ const TEXT_BYTES_MAX: usize = 200;
 pub struct Trace {
     pub runs: Vec<RunTrace>,
     /// Indices of the runs that have not ended, outermost first.
-    pub(crate) open: Vec<usize>,
+    open: Vec<usize>,
     calls: usize,
 }
 
@@ -35,6 +35,29 @@ pub struct CallTrace {
     pub helper: &'static str,
     pub arguments: Vec<String>,
     pub result: String,
+}
+
+impl Trace {
+    pub(crate) fn begin(&mut self, script: &str, function: &str, depth: usize) {
+        self.open.push(self.runs.len());
+        self.runs.push(RunTrace {
+            script: script.to_owned(),
+            function: function.to_owned(),
+            depth,
+            calls: Vec::new(),
+            fuel: 0,
+            outcome: String::new(),
+        });
+    }
+
+    pub(crate) fn end(&mut self, depth: usize, fuel: u64, outcome: String) {
+        let Some(run) = self.open.pop().and_then(|index| self.runs.get_mut(index)) else {
+            return;
+        };
+        debug_assert_eq!(run.depth, depth);
+        run.fuel = fuel;
+        run.outcome = outcome;
+    }
 }
 
 /// Notes a call. Buffers are shown as the helper left them.

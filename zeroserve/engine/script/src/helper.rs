@@ -431,6 +431,12 @@ impl Footprint {
         self.used = self.used.saturating_sub(bytes);
     }
 
+    /// Bytes that can still be taken.
+    #[must_use]
+    pub const fn left(&self) -> usize {
+        self.limit - self.used
+    }
+
     #[must_use]
     pub const fn used(&self) -> usize {
         self.used

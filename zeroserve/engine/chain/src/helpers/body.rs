@@ -1,6 +1,5 @@
 //! The request's body, for scripts that ask for it.
 
-use serde_json::Value;
 use zs_script::{Answer, Arguments, HelperResult, Kind};
 
 use crate::context::{Body, Context};
@@ -31,14 +30,9 @@ fn body_json(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResu
         return Ok(Answer::Value(-1));
     };
     arguments.charge(u32::try_from(bytes.len() / 4).unwrap_or(u32::MAX));
-    let Ok(value) = serde_json::from_slice::<Value>(bytes) else {
-        return Ok(Answer::Value(-1));
-    };
-    let handle = context
-        .frame
-        .documents
-        .insert(value, &mut context.footprint)?;
-    Ok(Answer::Value(handle))
+    let documents = &mut context.frame.documents;
+    let handle = documents.parse(bytes, &mut context.footprint)?;
+    Ok(Answer::Value(handle.unwrap_or(-1)))
 }
 
 /// As many bytes as fit; the length is that of the whole.

@@ -16,11 +16,12 @@ pub(super) const ROWS: &[Row] = &[row(
 
 /// Suspends the script; the execution runs the target and answers with its result.
 fn call(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
-    let argument = context
-        .frame
-        .documents
-        .value(arguments.scalar(2).cast_signed())?
-        .clone();
+    let Context {
+        frame, footprint, ..
+    } = context;
+    let documents = &mut frame.documents;
+    let at = documents.find(arguments.scalar(2).cast_signed(), footprint)?;
+    let argument = documents.copy(at, footprint)?;
     context.pending = Some(Pending::Call {
         script: arguments.text(0).to_owned(),
         function: arguments.text(1).to_owned(),

@@ -93,6 +93,6 @@ fn connection_info(context: &mut Context, _: &mut Arguments<'_>) -> HelperResult
     });
     let documents = &mut context.frame.documents;
     Ok(Answer::Value(
-        documents.insert(info, &mut context.footprint)?,
+        documents.insert(&info, &mut context.footprint)?,
     ))
 }

@@ -42,11 +42,12 @@ fn hook(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
     };
     let script = script.to_owned();
     context.charge(HOOK_BYTES + script.len() + function.len())?;
-    let argument = context
-        .frame
-        .documents
-        .value(arguments.scalar(2).cast_signed())?
-        .clone();
+    let Context {
+        frame, footprint, ..
+    } = context;
+    let documents = &mut frame.documents;
+    let at = documents.find(arguments.scalar(2).cast_signed(), footprint)?;
+    let argument = documents.copy(at, footprint)?;
     context.hooks.push_back(Hook {
         script,
         function: function.to_owned(),

@@ -4,6 +4,8 @@
 mod body;
 mod call;
 mod connection;
+mod crypto;
+mod encoding;
 mod hooks;
 mod json;
 pub(crate) mod kv;
@@ -16,10 +18,17 @@ mod request;
 mod respond;
 mod rewrite;
 
+use zs_script::Answer;
+
 use crate::table::Row;
 
+/// A number of bytes or of elements as an answer.
+fn count(number: usize) -> Answer {
+    Answer::Value(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
 /// Every group's rows.
-pub(crate) const ROWS: [&[Row]; 14] = [
+pub(crate) const ROWS: [&[Row]; 16] = [
     memory::ROWS,
     log::ROWS,
     request::ROWS,
@@ -31,6 +40,8 @@ pub(crate) const ROWS: [&[Row]; 14] = [
     respond::ROWS,
     hooks::ROWS,
     json::ROWS,
+    crypto::ROWS,
+    encoding::ROWS,
     rate_limit::ROWS,
     kv::ROWS,
     call::ROWS,

@@ -53,12 +53,11 @@ fn respond(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult
 fn json_respond(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
     let status = status(arguments.scalar(0))?;
     let handle = arguments.scalar(1).cast_signed();
-    let body = context
-        .frame
-        .documents
-        .value(handle)?
-        .to_string()
-        .into_bytes();
+    let Context {
+        frame, footprint, ..
+    } = context;
+    let at = frame.documents.find(handle, footprint)?;
+    let body = frame.documents.write(at, footprint.left())?;
     arguments.charge(u32::try_from(body.len() / 4).unwrap_or(u32::MAX));
     context.charge(body.len())?;
     context.frame.response = Some(Response {
