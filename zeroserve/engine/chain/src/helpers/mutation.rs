@@ -130,6 +130,9 @@ pub(super) fn operation<T: serde::de::DeserializeOwned>(
     let text = arguments.text(0);
     // Expressions may have to be compiled.
     arguments.charge(u32::try_from(text.len() * 8).unwrap_or(u32::MAX));
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err("not such an operation: no JSON object".into()); // serde takes arrays for structures, too
+    }
     serde_json::from_str(text).map_err(|error| format!("not such an operation: {error}").into())
 }
 
