@@ -1,6 +1,7 @@
-"""Check: everything a start would refuse, found without the engine. Collects all findings.
+"""Check: everything a start would refuse. Collects all findings.
 
-Reads every member once and compares it with the member index. Runs where the engine cannot.
+Reads every member once and compares it with the member index. Runs where the
+engine cannot; only sites with scripts need it.
 """
 
 import datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zeroserve.check_documents import check_documents, check_forms
+from zeroserve.check_scripts import check_scripts
 from zeroserve.errors import ReleaseRefused, SiteRefused, TlsRefused, ZeroserveError
 from zeroserve.finding import WARNINGS, Finding
 from zeroserve.pack.member_index import (
@@ -21,8 +23,9 @@ from zeroserve.pack.member_index import (
     MemberIndex,
     decode_index,
 )
+from zeroserve.pack.script_files import is_script
 from zeroserve.pack.tar_reader import TarMember, open_archive, read_members
-from zeroserve.pack.walk import PATH_BYTES_MAX, SCRIPT_SUFFIXES, SCRIPTS_PREFIX
+from zeroserve.pack.walk import PATH_BYTES_MAX
 
 CHUNK_BYTES = 1 << 20
 PEM_BYTES_MAX = 1 << 20
@@ -102,8 +105,10 @@ def _check_site(path: Path) -> _SiteReport:
                 except SiteRefused as error:
                     findings.append(_finding(error))
             findings += check_documents(file, {one.path: one for one in members}, name)
-            if index is not None and not any(one.is_error for one in findings):
+            if index is not None and not _has_error(findings):
                 findings += check_forms(file, index, name)
+            if any(is_script(one.path) for one in members) and not _has_error(findings):
+                findings += check_scripts(file, name)
     except SiteRefused as error:
         return _SiteReport([_finding(error)], None)
     except OSError as error:
@@ -113,6 +118,10 @@ def _check_site(path: Path) -> _SiteReport:
         text = f"`{name}` does not contain any regular files"
         findings.append(Finding("site-empty", text, None))
     return _SiteReport(findings, None if index is None else index.site_digest)
+
+
+def _has_error(findings: list[Finding]) -> bool:
+    return any(one.is_error for one in findings)
 
 
 def _judge_names(members: list[TarMember], name: str) -> Iterator[Finding]:
@@ -125,9 +134,6 @@ def _judge_names(members: list[TarMember], name: str) -> Iterator[Finding]:
             yield Finding("member-path", f"`{name}`: member `{path}` leaves the tree", None)
         elif not path or "\0" in path or len(path.encode()) > PATH_BYTES_MAX:
             yield Finding("member-path", f"`{name}`: a member has no usable name", None)
-        elif path.startswith(SCRIPTS_PREFIX) and path.endswith(SCRIPT_SUFFIXES):
-            text = f"`{name}`: `{path}`: scripts are not supported by this version"
-            yield Finding("scripts-unsupported", text, None)
         if path in seen:
             text = f"`{name}`: `{path}` is there more than once, the last one is served"
             yield Finding("member-duplicate", text, "pack the site with `zeroserve pack`")

@@ -72,10 +72,13 @@ EXPLANATIONS: dict[str, str] = {
     "site-digest": (
         "The site digest in the member index is not the digest of the members it lists."
     ),
-    "scripts-unsupported": (
-        "The site has request scripts below `.zeroserve/scripts/`. This version cannot run "
-        "scripts, and serving the files without them could publish what a script was meant to "
-        "protect."
+    "script-refused": (
+        "The engine refused a script of the site: it is no eBPF object, asks for a helper or a "
+        "section that is not there, or is source that was never compiled."
+    ),
+    "scripts-unchecked": (
+        "The site has scripts, and the engine that could judge them is not installed here. A start "
+        "may still refuse them."
     ),
     # packing
     "pack-not-directory": (
@@ -105,6 +108,25 @@ EXPLANATIONS: dict[str, str] = {
         "when nothing writes there."
     ),
     "pack-empty": ("The tree has no regular file that would be packed."),
+    "script-compiler": (
+        "The site has scripts in C, and their compiler is not there, is another version than the "
+        "pinned one, or cannot be started. A site without scripts needs none."
+    ),
+    "script-compile": (
+        "A script does not compile. The compiler's words follow, with file, line and column; "
+        "nothing is packed, because a script that is left out may be what protects a page."
+    ),
+    "script-twice": (
+        "A script's source and an object of the same name lie side by side, and only one of them "
+        "can be packed under that name."
+    ),
+    "script-object": (
+        "A file in the scripts' folder is named `.o` and is no relocatable eBPF object."
+    ),
+    "script-place": (
+        "A script lies in a `.zeroserve/scripts/` that belongs to no root of "
+        "`.zeroserve/hosts.json`, so it would never run."
+    ),
     "pack-epoch": ("`SOURCE_DATE_EPOCH` is set and is not a whole number of seconds since 1970."),
     "pack-output": (
         "The archive could not be written to its destination. Nothing was left there, and a "

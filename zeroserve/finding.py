@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-WARNINGS = frozenset({"member-duplicate", "coded-form-unchecked"})
+WARNINGS = frozenset({"member-duplicate", "coded-form-unchecked", "scripts-unchecked"})
 
 
 @dataclass(frozen=True, slots=True)

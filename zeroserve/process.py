@@ -1,8 +1,11 @@
 """Process: the only place where this package starts or replaces programs, always from a list."""
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,3 +23,41 @@ def become_daemon(config_fd: int, arguments: Sequence[str]) -> NoReturn:
     interpreter = sys.executable
     argv = [interpreter, "-I", "-S", str(BOOT_SCRIPT), str(config_fd), *arguments]
     os.execve(interpreter, argv, dict(os.environ))  # noqa: S606  # no shell, on purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that ran to its end. `output` is what it wrote, to both streams."""
+
+    code: int
+    output: str
+
+
+def run_to_end(
+    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str], seconds_max: float
+) -> Finished:
+    """Run a program with this environment and no input.
+
+    Raises `TimeoutError` when it takes longer, and everything that it started is ended; `OSError`
+    when it cannot be started.
+    """
+    import subprocess  # noqa: TID251  # this is that place; the daemon does without the module
+
+    with subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env=dict(env),
+        start_new_session=True,  # its children end with it
+    ) as child:
+        try:
+            output, _ = child.communicate(timeout=seconds_max)
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimeoutError(f"`{argv[0]}` took longer than {seconds_max:g} s") from error
+            raise
+    return Finished(child.returncode, output.decode(errors="replace"))

@@ -162,7 +162,7 @@ TARBALLS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "damaged index": (damaged_index, {"index-bad"}),
     "lying offset": (lying_offset, {"index-mismatch", "index-bad"}),
     "sparse": (sparse, {"member-sparse"}),
-    "script": (with_script, {"scripts-unsupported"}),
+    "script": (with_script, {"script-refused"}),
 }
 
 

@@ -21,6 +21,9 @@ from zeroserve.pack.archive import (
     pack,
 )
 from zeroserve.pack.coding import CODINGS
+from zeroserve.pack.precompress import Progress
+from zeroserve.pack.script_files import ScriptChoice
+from zeroserve.scripts.compiler import AUTO, CLANG
 
 
 def _codings(text: str) -> tuple[str, ...]:
@@ -32,6 +35,22 @@ def _codings(text: str) -> tuple[str, ...]:
     return tuple(one for one in known if one in given)
 
 
+def _compiler(text: str) -> str:
+    if text not in (AUTO, CLANG) and "/" not in text:
+        raise click.BadParameter(f"`{text}` is none of {AUTO}, {CLANG}, and no path of a clang")
+    return text
+
+
+COMPILER_OPTION = click.option(
+    "--ebpf-compiler",
+    "compiler",
+    type=_compiler,
+    metavar="auto|clang|PATH",
+    default=AUTO,
+    show_default=True,
+    help="What compiles scripts. `auto` is the pinned compiler of `pip install "
+    "'zeroserve[compiler]'`, the same bytes everywhere; `clang`, or its path, is your own.",
+)
 PRECOMPRESS_OPTION = click.option(
     "--precompress",
     type=_codings,
@@ -57,22 +76,27 @@ NO_IMMUTABLE_OPTION = click.option(
 )
 @PRECOMPRESS_OPTION
 @NO_IMMUTABLE_OPTION
-def pack_command(
+@COMPILER_OPTION
+def pack_command(  # one for each flag
     directory: str,
     output: str | None,
     include_hidden: bool,
     precompress: tuple[str, ...],
     no_immutable: bool,
+    compiler: str,
 ) -> int:
     """Make a tarball of DIR.
 
     The same tree gives the same bytes on every machine: members are sorted, owners and rights are
     fixed, and times are 0 unless SOURCE_DATE_EPOCH is set. Symbolic links are left out with a
     warning; links that leave the tree are refused. `_headers` and `_redirects` at the top of DIR
-    become the rules of the site.
+    become the rules of the site. Scripts (`.zeroserve/scripts/*.c`) are compiled.
     """
     options = PackOptions(
-        include_hidden=include_hidden, precompress=precompress, immutable=not no_immutable
+        include_hidden=include_hidden,
+        precompress=precompress,
+        immutable=not no_immutable,
+        scripts=ScriptChoice(compiler),
     )
     pack_to(Path(directory), output, options)
     return EXIT_OK
@@ -106,26 +130,33 @@ def pack_to(directory: Path, output: str | None, options: PackOptions) -> None:
 
 
 def _pack(directory: Path, output: BinaryIO, options: PackOptions) -> PackResult:
-    if not (options.precompress and sys.stderr.isatty()):
+    if not sys.stderr.isatty():
         return pack(directory, output, options)
     with ExitStack() as stack:
-        bar: ProgressBar[int] | None = None
+        return pack(
+            directory, output, options, _bar(stack, "precompressing"), _bar(stack, "compiling")
+        )
 
-        def show(done: int, total: int) -> None:
-            nonlocal bar
-            if bar is None:  # nothing is drawn before there is something to wait for
-                made = click.progressbar(
-                    length=total, label="precompressing", file=sys.stderr, show_pos=False
-                )
-                bar = stack.enter_context(made)
-            bar.update(done - bar.pos)
 
-        return pack(directory, output, options, show)
+def _bar(stack: ExitStack, label: str) -> Progress:
+    """A progress bar that is drawn once there is something to wait for."""
+    bar: ProgressBar[int] | None = None
+
+    def show(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None:
+            made = click.progressbar(length=total, label=label, file=sys.stderr, show_pos=False)
+            bar = stack.enter_context(made)
+        bar.update(done - bar.pos)
+
+    return show
 
 
 def _tell(result: PackResult) -> None:
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
+    for note in result.notes:
+        click.echo(note, err=True)
     click.echo(
         f"packed {result.members} entries ({result.size} bytes)\n"
         f"release {result.release_digest}\nsite    {result.site_digest}",

@@ -9,8 +9,6 @@ UNSUPPORTED_FLAGS = frozenset(
         "--acme-dir",
         "--cert-dir",
         "--disable-ns-isolation",
-        "--dump-sdk",
-        "--ebpf-compiler",
         "--ebpf-require-static-region-analysis",
         "--ech-key",
         "--ech-public-name",

@@ -6,13 +6,15 @@ from pathlib import Path
 import click
 
 from zeroserve.cli.limits import limit_options, take_limits
-from zeroserve.cli.pack import NO_IMMUTABLE_OPTION, PRECOMPRESS_OPTION, pack_to
+from zeroserve.cli.pack import COMPILER_OPTION, NO_IMMUTABLE_OPTION, PRECOMPRESS_OPTION, pack_to
 from zeroserve.cli.script_limits import script_limit_options, take_script_limits
 from zeroserve.cli.values import port, positive_int, positive_number
 from zeroserve.config.load import ServeWish, load_config
 from zeroserve.config.model import CHUNK_BYTES_DEFAULT, GRACE_SECONDS_DEFAULT, THREADS_DEFAULT
 from zeroserve.errors import EXIT_OK, UsageRefused
 from zeroserve.pack.archive import PackOptions
+from zeroserve.pack.script_files import ScriptChoice
+from zeroserve.sdk import HEADER
 
 LOG_FORMATS = ("common", "combined", "json", "off")
 
@@ -150,15 +152,20 @@ LOG_FORMATS = ("common", "combined", "json", "off")
 )
 @PRECOMPRESS_OPTION
 @NO_IMMUTABLE_OPTION
+@COMPILER_OPTION
+@click.option("--dump-sdk", is_flag=True, help="Print `zeroserve.h`, which scripts include.")
 @click.pass_context
 def serve(ctx: click.Context, /, **flags: object) -> int:
     """Serve one tarball, or pack a folder into one."""
+    if flags.pop("dump_sdk"):
+        return _dump_sdk(flags)
     directory = flags.pop("pack_directory")
     output = flags.pop("output")
     options = PackOptions(
         include_hidden=bool(flags.pop("include_hidden")),
         precompress=flags.pop("precompress"),  # type: ignore[arg-type]  # click made it
         immutable=not flags.pop("no_immutable"),
+        scripts=ScriptChoice(str(flags.pop("compiler"))),
     )
     if isinstance(directory, str):
         if flags["site"] is not None or flags["release"] is not None:
@@ -168,7 +175,8 @@ def serve(ctx: click.Context, /, **flags: object) -> int:
     if output is not None or options != PackOptions():
         raise UsageRefused(
             "usage",
-            "`-o`, `--include-hidden`, `--precompress` and `--no-immutable` are for `--pack DIR`",
+            "`-o`, `--include-hidden`, `--precompress`, `--no-immutable` and `--ebpf-compiler` are "
+            "for `--pack DIR`",
         )
     limits = take_limits(flags)
     scripts = take_script_limits(flags)
@@ -179,3 +187,10 @@ def serve(ctx: click.Context, /, **flags: object) -> int:
     from zeroserve.control.handoff import hand_off
 
     return hand_off(loaded.config, ctx.obj)
+
+
+def _dump_sdk(flags: dict[str, object]) -> int:
+    if flags["site"] is not None or flags["pack_directory"] is not None:
+        raise UsageRefused("usage", "`--dump-sdk` is given alone")
+    click.echo(HEADER.read_text(), nl=False)
+    return EXIT_OK

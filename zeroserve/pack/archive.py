@@ -30,6 +30,7 @@ from zeroserve.pack.member_index import (
     text_digest,
 )
 from zeroserve.pack.precompress import Progress, code_files
+from zeroserve.pack.script_files import SCRIPTS_DEFAULT, ScriptChoice, compile_script_files
 from zeroserve.pack.site_rules import compile_site
 from zeroserve.pack.walk import walk
 
@@ -40,24 +41,29 @@ EPOCH_MAX = 1 << 40  # some 34,000 years; beyond it is a unit mistaken
 class PackOptions:
     """How to pack. `mtime` in seconds since 1970 is that of every member; 0 means no
     Last-Modified. `precompress` are tokens of `coding.CODINGS`; `immutable` lets fingerprinted
-    names be cached for ever.
+    names be cached for ever; `scripts` says how they are compiled.
     """
 
     include_hidden: bool = False
     mtime: int = 0
     precompress: tuple[str, ...] = ()
     immutable: bool = True
+    scripts: ScriptChoice = SCRIPTS_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
 class PackResult:
-    """What was packed. `members` and `size` (bytes of the archive) include the index."""
+    """What was packed. `members` and `size` (bytes of the archive) include the index.
+
+    `notes` say what was done, `warnings` what the author may want to change.
+    """
 
     release_digest: str
     site_digest: str
     members: int
     size: int
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 class _HashedOutput:
@@ -96,10 +102,12 @@ def pack(
     output: BinaryIO,
     options: PackOptions,
     progress: Progress | None = None,
+    compiling: Progress | None = None,
 ) -> PackResult:
     """Write the archive of `directory` to `output`, which need not be seekable.
 
-    `progress` is told how far precompressing is, in bytes of the files to do: done, and in all.
+    `progress` is told how far precompressing is, in bytes of the files to do: done, and in all;
+    `compiling` how many scripts are compiled, and of how many.
     Raises `PackRefused`; then what `output` got is no archive. Errors of `output` itself are not
     caught.
     """
@@ -107,7 +115,8 @@ def pack(
     with tempfile.TemporaryDirectory(prefix="zeroserve-pack-") as scratch:
         place = Path(scratch)
         site = compile_site(tree.files, place, immutable=options.immutable)
-        digested = [digest(file) for file in site.files]
+        scripts = compile_script_files(site.files, site.prefixes, place, options.scripts, compiling)
+        digested = [digest(file) for file in scripts.files]
         forms = code_files(digested, options.precompress, place, progress)
         digested = sorted(digested + forms.made, key=lambda one: one.file.path.encode())
         members = _place(digested, forms.encodings, options.mtime)
@@ -118,7 +127,8 @@ def pack(
         site_digest=text_digest(site_digest),
         members=len(members) + 1,
         size=sink.size,
-        warnings=(*tree.warnings, *site.warnings, *forms.warnings),
+        warnings=(*tree.warnings, *site.warnings, *scripts.warnings, *forms.warnings),
+        notes=scripts.notes,
     )
 
 

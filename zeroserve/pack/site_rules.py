@@ -33,10 +33,14 @@ SOURCE_NAMES = (HEADERS_NAME, REDIRECTS_NAME)
 
 @dataclass(frozen=True, slots=True)
 class CompiledSite:
-    """The files to pack, sorted by the bytes of their paths, and what to tell the author."""
+    """The files to pack, sorted by the bytes of their paths, and what to tell the author.
+
+    `prefixes` are the roots.
+    """
 
     files: tuple[SourceFile, ...]
     warnings: tuple[str, ...]
+    prefixes: tuple[str, ...]
 
 
 def compile_site(files: Sequence[SourceFile], scratch: Path, *, immutable: bool) -> CompiledSite:
@@ -51,7 +55,7 @@ def compile_site(files: Sequence[SourceFile], scratch: Path, *, immutable: bool)
     for number, prefix in enumerate(prefixes):
         tree.compile_root(prefix, scratch / f"rules-{number}.json", immutable=immutable)
     ordered = sorted(tree.files.values(), key=lambda file: file.path.encode())
-    return CompiledSite(tuple(ordered), tuple(tree.warnings))
+    return CompiledSite(tuple(ordered), tuple(tree.warnings), prefixes)
 
 
 class _Tree:

@@ -17,8 +17,6 @@ from zeroserve.pack.member_index import INDEX_PATH
 
 PATH_BYTES_MAX = 4096  # the engine's limit, and that of Linux for a whole path
 KEY_SNIFF_BYTES = 64 << 10  # a PEM bundle that hides its key further down than this is no accident
-SCRIPTS_PREFIX = ".zeroserve/scripts/"
-SCRIPT_SUFFIXES = (".c", ".o")
 
 ALWAYS_KEPT = frozenset({".well-known", ".zeroserve"})
 VCS_NAMES = frozenset({".git", ".hg", ".svn", ".bzr", ".jj", "_darcs", "CVS"})
@@ -60,13 +58,12 @@ def walk(directory: Path, *, include_hidden: bool) -> Walk:
     `include_hidden` keeps what would be left out by its name or content.
 
     Raises `PackRefused`: not a directory, unreadable, a link out of the tree, names that cannot be
-    stored, scripts.
+    stored.
     """
     if not directory.is_dir():
         raise PackRefused("pack-not-directory", f"--pack expects a directory, got `{directory}`")
     walker = _Walker(directory, os.path.realpath(directory), include_hidden)
     _visit(walker, directory, "")
-    _refuse_scripts(walker.files)
     _refuse_equal_names(walker.files)
     walker.files.sort(key=lambda file: file.path.encode())
     if not walker.files:
@@ -161,16 +158,6 @@ def _judge_link(walker: _Walker, link: Path, path: str) -> None:
             hint="put a copy of the file there, or remove the link",
         )
     walker.warnings.append(f"left out `{path}`: a symbolic link (to `{link.readlink()}`)")
-
-
-def _refuse_scripts(files: list[SourceFile]) -> None:
-    for file in files:
-        if file.path.startswith(SCRIPTS_PREFIX) and file.path.endswith(SCRIPT_SUFFIXES):
-            raise PackRefused(
-                "scripts-unsupported",
-                f"`{file.path}`: scripts are not supported by this version",
-                hint="move `.zeroserve/scripts` out of the tree to pack the files alone",
-            )
 
 
 def _refuse_equal_names(files: list[SourceFile]) -> None:

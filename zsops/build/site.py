@@ -9,12 +9,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from zeroserve.errors import ZeroserveError
-from zeroserve.pack.archive import PackOptions, atomic_output, epoch_from_environment, pack
+from zeroserve.pack.archive import (
+    PackOptions,
+    PackResult,
+    atomic_output,
+    epoch_from_environment,
+    pack,
+)
 from zeroserve.pack.compose import root_of
 from zeroserve.pack.member_index import Member, read_index
+from zeroserve.pack.script_files import ScriptChoice
 from zeroserve.pack.walk import walk
+from zeroserve.scripts.compile import CompileFailed
 from zsops.build.command import run_build
 from zsops.build.patterns import select
 from zsops.config.load import Project
@@ -84,12 +93,19 @@ def build_site(
     return pack_tree(name, site, tree, out / f"{name}.tar")
 
 
-def pack_tree(name: str, site: Site, tree: Path, tar: Path) -> BuiltSite:
-    """Pack the selected files of `tree` into `tar`. Raises BuildError."""
+def pack_tree(
+    name: str, site: Site, tree: Path, tar: Path, *, script_cache: bool = True
+) -> BuiltSite:
+    """Pack the selected files of `tree` into `tar`.
+
+    Without `script_cache` every script is compiled anew. Raises BuildError.
+    """
     try:
-        options = PackOptions(mtime=epoch_from_environment(os.environ))
+        options = PackOptions(
+            mtime=epoch_from_environment(os.environ), scripts=ScriptChoice(cache=script_cache)
+        )
         with _selected(site, tree) as (directory, warnings), atomic_output(tar) as output:
-            result = pack(directory, output, options)
+            result = _pack_selected(directory, tree, output, options)
         index = read_index(tar)
         with tar.open("rb") as file:
             places = [(each.offset, each.size) for each in index.members]
@@ -108,6 +124,17 @@ def pack_tree(name: str, site: Site, tree: Path, tar: Path) -> BuiltSite:
         extents=extents,
         warnings=tuple(sorted({*warnings, *result.warnings})),
     )
+
+
+def _pack_selected(
+    directory: Path, tree: Path, output: BinaryIO, options: PackOptions
+) -> PackResult:
+    """Pack a selection; what a compiler says about its copy is said about the tree."""
+    try:
+        return pack(directory, output, options)
+    except CompileFailed as failed:
+        failed.message = failed.message.replace(f"{directory}/", f"{tree}/")
+        raise
 
 
 @contextmanager

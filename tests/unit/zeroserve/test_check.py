@@ -51,7 +51,7 @@ def test_a_foreign_tar_is_good(tmp_path: Path) -> None:
         ([("/etc/passwd", b"")], ["member-path"]),
         ([("a", b"1"), ("a", b"2")], ["member-duplicate"]),
         ([("a", b"1"), ("./a", b"2")], ["member-duplicate"]),
-        ([(".zeroserve/scripts/a.o", b"")], ["scripts-unsupported"]),
+        ([(".zeroserve/scripts/a.o", b"")], ["script-refused"]),
         (
             [("../a", b""), ("/b", b""), ("c", b""), ("c", b"")],
             ["member-path", "member-path", "member-duplicate"],

@@ -127,14 +127,6 @@ def test_pipes_and_sockets_are_left_out_and_named(tree: Path, short_dir: Path) -
     assert [warning.split("`")[1] for warning in warnings] == ["pipe", "socket"]
 
 
-@pytest.mark.parametrize("name", ["auth.c", "auth.o", "sub/auth.c"])
-def test_scripts_are_refused_not_dropped(tree: Path, name: str) -> None:
-    write_tree(tree, {f".zeroserve/scripts/{name}": b""})
-    with pytest.raises(PackRefused, match="scripts are not supported") as caught:
-        walk(tree, include_hidden=False)
-    assert caught.value.code == "scripts-unsupported"
-
-
 def test_names_equal_but_for_unicode_form_are_refused(tmp_path: Path) -> None:
     root = write_tree(tmp_path / "tree", {"\u00e9": b"", "e\u0301": b""})
     with pytest.raises(PackRefused) as caught:

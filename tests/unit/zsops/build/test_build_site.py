@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
 import pytest
 
+from zeroserve.scripts import compiler
 from zsops.build.patterns import select
 from zsops.build.site import BuiltSite, build_site
 from zsops.build.twice import check_reproducible
@@ -52,6 +54,48 @@ def test_excluding_gives_the_bytes_of_a_tree_without_the_file(tmp_path: Path) ->
     whole = _project(tmp_path, "{src: src}")
     (tmp_path / "src" / "app.js.map").unlink()
     assert build_site(whole, "blog", tmp_path).release_digest == excluded.release_digest
+
+
+def _script(directory: Path, text: str) -> None:
+    folder = directory / "src" / ".zeroserve" / "scripts"
+    folder.mkdir(parents=True)
+    (folder / "a.c").write_text(text)
+
+
+def test_scripts_are_compiled_and_compared_without_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    _script(tmp_path, "#include <zeroserve.h>\nZS_ENTRY zs_u64 entry(void) { return 0; }\n")
+    project = _project(tmp_path, '{src: src, include: [".zeroserve/**", "*.html"]}')
+    built = check_reproducible(project, "blog")
+    assert _paths(built) == [".zeroserve/scripts.json", ".zeroserve/scripts/a.o", "index.html"]
+    # An object in the cache that is not what the compiler makes would be found.
+    for entry in (tmp_path / "cache" / "zeroserve" / "scripts").iterdir():
+        body = entry.read_bytes()[32:] + b"more"
+        entry.write_bytes(hashlib.sha256(body).digest() + body)
+    with pytest.raises(BuildError, match=r"a\.o"):
+        check_reproducible(project, "blog")
+
+
+@pytest.mark.parametrize("exclude", ["[]", '["*.map"]'])
+def test_a_script_that_does_not_compile_is_named_where_its_author_has_it(
+    tmp_path: Path, exclude: str
+) -> None:
+    _script(tmp_path, "int x = y;\n")
+    with pytest.raises(BuildError) as caught:
+        build_site(_project(tmp_path, f"{{src: src, exclude: {exclude}}}"), "blog", tmp_path)
+    assert f"{tmp_path}/src/.zeroserve/scripts/a.c:1:9: error:" in caught.value.message
+
+
+def test_a_site_without_scripts_needs_no_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "find_spec", lambda _: None)
+    build_site(_project(tmp_path, "{src: src}"), "blog", tmp_path)
+    _script(tmp_path, "")
+    with pytest.raises(BuildError, match="there is no compiler"):
+        build_site(_project(tmp_path, "{src: src}"), "blog", tmp_path)
 
 
 def test_nothing_left_is_a_build_error(tmp_path: Path) -> None:

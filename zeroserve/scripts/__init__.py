@@ -1,0 +1,1 @@
+"""Scripts: C sources in, eBPF objects out; and what can be done with them without a server."""
