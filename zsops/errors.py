@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     SELF_REVERTED = 12  # the confirmation never came, the host went back by itself
     DRIFT = 13
     CANARY_WAITS = 14
+    HOOK = 15  # a required hook failed
     INTERRUPTED = 130
 
 
@@ -46,6 +47,7 @@ _WORST_FIRST = (
     ExitCode.UNREACHABLE,
     ExitCode.TRUST,
     ExitCode.BUILD,
+    ExitCode.HOOK,
     ExitCode.STALE_PLAN,
     ExitCode.LOCKED,
     ExitCode.DRIFT,

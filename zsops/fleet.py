@@ -38,6 +38,8 @@ from zsops.facts.observe import observe_instance
 from zsops.facts.status import InstanceStatus, judge
 from zsops.host import messages as m
 from zsops.material.wished import Materials
+from zsops.notify.around import told
+from zsops.notify.hooks import run_hook
 from zsops.operator import operator_name
 from zsops.plan.diff import content_checks, make_plan
 from zsops.plan.model import Plan, UnreachableHost
@@ -84,6 +86,7 @@ class Fleet:
         self._probe = probe
         self._built: dict[str, BuiltSite] = {}
         self._bundles: dict[str, BuiltSite] = {}
+        self._planned = False
         self.materials = Materials(project)
         self._scratch = Path(tempfile.mkdtemp(prefix="zsops-build-"))
         weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
@@ -106,6 +109,7 @@ class Fleet:
         Hosts out of reach are named in the plan. Raises BuildError, and HostUnreachable when no
         host at all is reached. Changes nothing.
         """
+        self._before_plan(on_line)
         for _, name, instance in self.scope:
             self.built(name, instance, on_line)
         facts, unreachable = self._facts()
@@ -122,6 +126,17 @@ class Fleet:
             now=datetime.now(UTC),
             unreachable=unreachable,
         )
+
+    def _before_plan(self, on_line: OnLine | None) -> None:
+        """The hook, once: what is planned anew to be compared is no other plan."""
+        if self._planned:
+            return
+        self._planned = True
+        config = self.project.config
+        facts = told(self, "plan", self.info(""))
+        warning = run_hook("pre_plan", config.hooks.pre_plan, self.project.directory, facts)
+        if warning is not None and on_line is not None:
+            on_line(warning)
 
     def status(self) -> tuple[InstanceStatus, ...]:
         """What every instance serves; hosts out of reach carry their error."""

@@ -53,8 +53,10 @@ class Place:
         """An answer under a name, verified against the certificate of the release."""
         trusted = self.directory / "state/i/web/current/tls/cert.pem"
         context = ssl.create_default_context(cafile=str(trusted))
-        with closing(socket.create_connection(("127.0.0.1", self.port), 20)) as link:
-            secured = context.wrap_socket(link, server_hostname=host)
+        with (
+            socket.create_connection(("127.0.0.1", self.port), 20) as link,
+            context.wrap_socket(link, server_hostname=host) as secured,
+        ):
             connection = http.client.HTTPConnection(host, timeout=20)
             connection.sock = secured
             connection.request("GET", path)

@@ -51,6 +51,11 @@ class Run:
         self._thread = threading.Thread(target=self._drive, name="zsops-run")
         self._ended = False
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What it is about."""
+        return self._targets
+
     def abort(self) -> None:
         """Stop soon and revert what is unconfirmed. May be called at any time, by any thread and
         from a signal handler; the events go on until the summary."""

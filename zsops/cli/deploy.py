@@ -78,7 +78,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
         retry_failed=retry,
         strategy=chosen,
     )
-    raise typer.Exit(watch("deploy", run, invocation, made))
+    raise typer.Exit(watch("deploy", fleet, run, invocation, made))
 
 
 def adjusted(

@@ -8,6 +8,8 @@ from zsops.cli.columns import columns
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
 from zsops.errors import ExitCode, worst
+from zsops.notify.around import tell
+from zsops.notify.notice import NoticeHost
 
 
 def drift(context: typer.Context, env: EnvArgument = None, env_option: EnvOption = None) -> None:
@@ -29,6 +31,14 @@ def drift(context: typer.Context, env: EnvArgument = None, env_option: EnvOption
             {"host": each.host, "instance": each.instance, "state": each.state, "drift": said}
         )
     code = worst(codes)
+    drifted = [
+        NoticeHost(host=host, instance=instance, outcome="drift", detail=said)
+        for host, instance, _, said in rows
+        if said != "-"
+    ]
+    if drifted:
+        for problem in tell(fleet, "drift", "drift", fleet.info(""), drifted):
+            invocation.warn(problem)
     text = columns(("HOST", "INSTANCE", "STATE", "DRIFT"), rows)
     invocation.answer("drift", {"environment": fleet.env, "instances": result}, text, code)
     raise typer.Exit(code)

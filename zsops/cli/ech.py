@@ -100,7 +100,7 @@ def rotate(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
         invocation.say(f"{use.name}: {wanted}")
     fresh = invocation.fleet(one_environment(env, env_option))
     run = renewal.rotate(fresh, reason=reason or "ECH keys")
-    code = watch("ech", run, invocation)
+    code = watch("ech", fleet, run, invocation)
     if code is ExitCode.OK:
         for use in uses:
             keys = use.directory.kept()

@@ -20,6 +20,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.SELF_REVERTED: "a host went back by itself: the confirmation was lost",
     ExitCode.DRIFT: "`status`: a host serves something else than it should",
     ExitCode.CANARY_WAITS: "the first wave is healthy and waits: `zsops promote`",
+    ExitCode.HOOK: "a required hook failed; before a deployment, nothing was touched",
     ExitCode.INTERRUPTED: "interrupted; what was unconfirmed is reverted",
 }
 

@@ -57,6 +57,10 @@ class Invocation:
         if not self.quiet and self.form == "text":
             self.console().print(text, markup=False)
 
+    def warn(self, text: str) -> None:
+        """A warning on stderr, which even a program that reads stdout should not lose."""
+        sys.stderr.write(f"warning: {text}\n")
+
     def detail(self, text: str) -> None:
         """Talk that only `-v` wants."""
         if self.verbose:

@@ -49,4 +49,4 @@ def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer want
             digest = short_digest(source.site_digest)
             invocation.say(f"{instance} on {host}: back to the site of {source.release} ({digest})")
     run = fleet.rollback(to, reason=reason, with_secrets=with_secrets, site=site)
-    raise typer.Exit(watch("rollback", run, invocation))
+    raise typer.Exit(watch("rollback", fleet, run, invocation))

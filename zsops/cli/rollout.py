@@ -32,7 +32,7 @@ def promote(
         invocation.say(plan_text(plan))
     strategy = fleet.strategy().model_copy(update={"promote": "auto"})
     run = fleet.deploy(plan, reason=reason or "promoted", strategy=strategy)
-    raise typer.Exit(watch("promote", run, invocation, plan))
+    raise typer.Exit(watch("promote", fleet, run, invocation, plan))
 
 
 def abort(
@@ -45,4 +45,4 @@ def abort(
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
     run = fleet.abort(reason=reason)
-    raise typer.Exit(watch("abort", run, invocation))
+    raise typer.Exit(watch("abort", fleet, run, invocation))

@@ -13,6 +13,8 @@ from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
 from zsops.cli.watch import watch
 from zsops.errors import ExitCode
+from zsops.notify.around import tell
+from zsops.notify.notice import NoticeHost
 
 app = typer.Typer(help="Look at certificates; bring new ones out.", no_args_is_help=True)
 _HEADER = ("HOST", "INSTANCE", "TLS", "DAYS", "NOT AFTER", "NAMES", "STATE")
@@ -42,6 +44,14 @@ def status(context: typer.Context, env: EnvArgument = None, env_option: EnvOptio
     for each in found:
         if each.problem is not None:
             invocation.say(f"{each.instance} on {each.host}: the certificate {each.problem}")
+    ending = [
+        NoticeHost(host=each.host, instance=each.instance, outcome=each.state, detail=each.problem)
+        for each in found
+        if each.state in ("soon", "expired")
+    ]
+    if ending:
+        for problem in tell(fleet, "cert_expiring", "tls", fleet.info(""), ending):
+            invocation.warn(problem)
     raise typer.Exit(code)
 
 
@@ -61,4 +71,4 @@ def rotate(
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
     run = renewal.rotate(fleet, reason=reason)
-    raise typer.Exit(watch("tls", run, invocation))
+    raise typer.Exit(watch("tls", fleet, run, invocation))

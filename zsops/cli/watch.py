@@ -12,6 +12,8 @@ from typing import Any
 from zsops.apply.run import Run
 from zsops.cli.invocation import Invocation, document, print_document
 from zsops.errors import ExitCode
+from zsops.fleet import Fleet
+from zsops.notify.around import Around
 from zsops.plan.model import Plan
 from zsops.report.events import Event, HostEvent, NoteEvent, PlanEvent, StepEvent, SummaryEvent
 from zsops.report.plain import PlainReport, ending_lines
@@ -19,27 +21,26 @@ from zsops.report.run_id import timestamp
 from zsops.report.terminal import TerminalReport
 
 
-def watch(command: str, run: Run, invocation: Invocation, plan: Plan | None = None) -> ExitCode:
+def watch(
+    command: str, fleet: Fleet, run: Run, invocation: Invocation, plan: Plan | None = None
+) -> ExitCode:
     """Run it to its end and show it. stdout: URLs, one document, or one event a line."""
+    events = Around(fleet, command, run)
     with _signals_abort(run, invocation):
         if invocation.form == "jsonl":
-            _lines(run, invocation, plan)
+            if plan is not None:
+                content = plan.model_dump(mode="json")
+                invocation.emit(PlanEvent(t=timestamp(), run=run.info.id, plan=content))
+            for event in events:
+                invocation.emit(event)
         elif invocation.form == "json":
-            _document(command, run, plan)
+            _document(command, events, plan)
         else:
-            _people(run, invocation)
-    return run.exit_code
+            _people(events, invocation)
+    return events.exit_code
 
 
-def _lines(run: Run, invocation: Invocation, plan: Plan | None) -> None:
-    if plan is not None:
-        content = plan.model_dump(mode="json")
-        invocation.emit(PlanEvent(t=timestamp(), run=run.info.id, plan=content))
-    for event in run:
-        invocation.emit(event)
-
-
-def _document(command: str, run: Run, plan: Plan | None) -> None:
+def _document(command: str, run: Around, plan: Plan | None) -> None:
     hosts: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     notes: list[str] = []
@@ -65,7 +66,7 @@ def _document(command: str, run: Run, plan: Plan | None) -> None:
     print_document(found | {"error": error})
 
 
-def _people(run: Run, invocation: Invocation) -> None:
+def _people(run: Around, invocation: Invocation) -> None:
     console = invocation.console()
     live = console.is_terminal and not invocation.quiet and not invocation.verbose
     report = (

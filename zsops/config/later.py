@@ -7,8 +7,7 @@ from zsops.config.document import Location
 #: Location with `*` for any name, and the key itself.
 _LATER: frozenset[tuple[str, ...]] = frozenset(
     [
-        *((key,) for key in ("trust", "registry", "daemon", "notify")),
-        ("hooks",),
+        *((key,) for key in ("trust", "registry", "daemon")),
         *(("defaults", key) for key in ("strategy", "tls", "ech")),
         ("defaults", "health", "protocols"),
         ("defaults", "health", "content"),

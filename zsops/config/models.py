@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from zsops.config.around import Hooks, Notice
 from zsops.config.duration import Duration
 from zsops.config.hosts import Host, HostPattern, Ssh
 from zsops.config.secrets import Ech, Secrets, Tls
@@ -166,6 +167,8 @@ class FleetConfig(Section):
     tls: Mapping[Name, Tls] = Field(default={}, description="certificates and their keys")
     ech: Mapping[Name, Ech] = Field(default={}, description="keys for Encrypted Client Hello")
     secrets: Secrets = Field(default=Secrets(), description="who reads the encrypted files")
+    hooks: Hooks = Field(default=Hooks(), description="programs that run here around a deployment")
+    notify: tuple[Notice, ...] = Field(default=(), description="who is told how it went")
     strategies: Mapping[Name, Strategy] = Field(
         default={}, description="ways to go from host to host"
     )

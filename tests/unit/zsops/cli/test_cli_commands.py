@@ -399,6 +399,18 @@ def test_audit_prune_diff_and_drift(zsops: Zsops, shop: MemoryFleet) -> None:
     assert zsops("drift").code == ExitCode.DRIFT
 
 
+def test_a_required_hook_that_refuses(zsops: Zsops, shop: MemoryFleet) -> None:
+    file = shop.directory / "zsops.yaml"
+    file.write_text(file.read_text() + "hooks: {pre_deploy: /bin/false}\n")
+    for form in ("--json", "--jsonl"):
+        refused = zsops("deploy", form)
+        assert refused.code == ExitCode.HOOK
+        last = json.loads(refused.out.splitlines()[-1])
+        assert last["error"]["code"] == "hook-failed"
+        assert last["exit"] == 15
+    assert not shop.host.service().observe("web").installed
+
+
 def test_every_exit_code_of_this_version_is_reached_here() -> None:
     """Reads this file: a code without a test that ends with it is a promise nobody checks."""
     text = Path(__file__).read_text()
