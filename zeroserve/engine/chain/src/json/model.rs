@@ -92,7 +92,7 @@ pub fn fuzz_json_operations(bytes: &[u8]) {
     let mut documents = Documents::default();
     let mut footprint = Footprint::new(1 << 20);
     let mut model = Model::default();
-    for operation in bytes.chunks_exact(4).take(500) {
+    for operation in bytes.as_chunks().0.iter().take(500) {
         step(&mut documents, &mut footprint, &mut model, operation);
         check_charges(&documents, &footprint);
     }
@@ -137,10 +137,12 @@ fn make(
     }
 }
 
-fn step(documents: &mut Documents, footprint: &mut Footprint, model: &mut Model, operation: &[u8]) {
-    let &[what, first, second, number] = operation else {
-        unreachable!("four bytes");
-    };
+fn step(
+    documents: &mut Documents,
+    footprint: &mut Footprint,
+    model: &mut Model,
+    &[what, first, second, number]: &[u8; 4],
+) {
     let number = usize::from(number);
     if what % 16 < 3 || model.handles.is_empty() {
         make(documents, footprint, model, (what, number));
