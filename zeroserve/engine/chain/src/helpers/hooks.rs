@@ -57,7 +57,9 @@ fn hook(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
 }
 
 fn hooks_clear(context: &mut Context, _: &mut Arguments<'_>) -> HelperResult {
-    context.hooks.clear();
+    for mut hook in context.hooks.drain(..) {
+        hook.argument.release(&mut context.footprint);
+    }
     Ok(Answer::Value(0))
 }
 
