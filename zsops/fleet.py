@@ -34,7 +34,7 @@ from zsops.config.problems import did_you_mean
 from zsops.config.scope import chosen, machines_of, on_machine, placed
 from zsops.config.strategy import BUILT_IN, Strategy
 from zsops.errors import HostUnreachable, StalePlan, UsageError, ZsopsError
-from zsops.facts.observe import observe_instance
+from zsops.facts.observe import Indexes, observe_instance
 from zsops.facts.status import InstanceStatus, judge
 from zsops.host import messages as m
 from zsops.material.wished import Materials
@@ -87,6 +87,7 @@ class Fleet:
         self._built: dict[str, BuiltSite] = {}
         self._bundles: dict[str, BuiltSite] = {}
         self._planned = False
+        self._indexes = Indexes()
         self.materials = Materials(project)
         self._scratch = Path(tempfile.mkdtemp(prefix="zsops-build-"))
         weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
@@ -378,7 +379,10 @@ class Fleet:
     def build(self, site: str, on_line: OnLine | None = None) -> BuiltSite:
         """The site, built and packed once per Fleet. Raises UnknownName, BuildError."""
         if site not in self._built:
-            self._built[site] = build_site(self.project, site, self._scratch, on_line=on_line)
+            built = build_site(self.project, site, self._scratch, on_line=on_line)
+            self._built[site] = built
+            members = (m.HostedMember(e.path, e.size, e.sha256.hex()) for e in built.members)
+            self._indexes.learn(built.release_digest, tuple(members))
         return self._built[site]
 
     def built(self, name: str, instance: Instance, on_line: OnLine | None = None) -> BuiltSite:
@@ -398,7 +402,7 @@ class Fleet:
             try:
                 with self._connect(machine).connect() as session:
                     return {
-                        (at.name, name): observe_instance(session, name)
+                        (at.name, name): observe_instance(session, name, self._indexes)
                         for at, name, _ in self.scope
                         if at == machine
                     }

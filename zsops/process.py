@@ -9,15 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess  # noqa: TID251 - this is that place
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+from zsops.frozen import frozen
+
+# Loaded when a program is started: most sessions of `zsops-host` start none, and it brings a dozen
+# modules along.
+if TYPE_CHECKING:
+    import subprocess  # noqa: TID251 - this is that place
 
 
-@dataclass(frozen=True)
+@frozen
 class Identity:
     """A process that cannot be mistaken for a later one with the same pid."""
 
@@ -70,7 +75,7 @@ def _stat(pid: int) -> tuple[str, int] | None:
     return fields[0], int(fields[19])
 
 
-@dataclass(frozen=True)
+@frozen
 class Finished:
     """A program that ran to its end."""
 
@@ -90,6 +95,8 @@ def run(
 
     `env` is added to ours.
     """
+    import subprocess  # noqa: TID251
+
     try:
         done = subprocess.run(
             list(argv),
@@ -137,6 +144,8 @@ class Child:
 
     def wait(self, timeout_s: float) -> int | None:
         """As `poll`, after at most `timeout_s` seconds."""
+        import subprocess  # noqa: TID251
+
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -195,6 +204,8 @@ def start_piped(
 
     It has its own session: a `^C` at the terminal is for us, and we tell it what to do.
     """
+    import subprocess  # noqa: TID251
+
     process = subprocess.Popen(
         list(argv),
         stdin=subprocess.PIPE,
@@ -208,6 +219,8 @@ def start_piped(
 
 def start_logged(argv: Sequence[str], *, log: int, own_session: bool = False) -> Child:
     """A child whose stdout and stderr go to the descriptor `log`."""
+    import subprocess  # noqa: TID251
+
     process = subprocess.Popen(
         list(argv),
         stdin=subprocess.DEVNULL,

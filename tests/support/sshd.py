@@ -32,7 +32,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 LogLevel VERBOSE
-SetEnv ZSOPS_ROOT={root} PATH={path} {environment}
+SetEnv ZSOPS_ROOT={root} HOME={home} PATH={path} {environment}
 {more}
 """
 

@@ -3,8 +3,8 @@
 import json
 import os
 import socket as sockets
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from zeroserve.control import wire
 from zeroserve.errors import ControlRefused, DaemonNotRunning
@@ -12,8 +12,7 @@ from zeroserve.errors import ControlRefused, DaemonNotRunning
 SOCKET_PATH_BYTES_MAX = 107  # sun_path has 108 bytes and ends with a zero
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadAnswer:
+class ReloadAnswer(NamedTuple):
     """What came of a reload.
 
     When `ok` is false the old generation goes on serving and `error` says why.

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import traceback
-from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from zeroserve import __version__
 from zeroserve.errors import ZeroserveError
 from zsops.cli import exit_codes
 from zsops.cli.global_options import hoist
@@ -60,7 +60,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        sys.stdout.write(f"zsops {metadata.version('zeroserve')}\n")
+        sys.stdout.write(f"zsops {__version__}\n")
         raise typer.Exit
 
 

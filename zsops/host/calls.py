@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from zsops.frozen import frozen
 from zsops.host import messages as m
 from zsops.host.service import HostService
 
@@ -13,12 +13,12 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-@dataclass(frozen=True)
+@frozen
 class Nothing:
     """An empty request or answer."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Greeting:
     """What an operator opens with: the protocol versions it speaks."""
 
@@ -26,67 +26,67 @@ class Greeting:
     newest: int
 
 
-@dataclass(frozen=True)
+@frozen
 class OfInstance:
     instance: str
 
 
-@dataclass(frozen=True)
+@frozen
 class OfRelease:
     instance: str
     release: str
 
 
-@dataclass(frozen=True)
+@frozen
 class OfToken:
     token: int
 
 
-@dataclass(frozen=True)
+@frozen
 class BreakLease:
     who: str
     why: str
 
 
-@dataclass(frozen=True)
+@frozen
 class History:
     instance: str
     limit: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Recipients:
     """Public keys as age takes them: `age1…`, `ssh-ed25519 …`."""
 
     recipients: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class MemberList:
     members: tuple[m.HostedMember, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class EntryList:
     entries: tuple[m.AuditEntry, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class MaybeLease:
     lease: m.Lease | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Stopped:
     stopped: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Ended:
     outcome: m.Outcome
 
 
-@dataclass(frozen=True)
+@frozen
 class Call(Generic[Q, A]):
     """One call: `perform` answers a `request` on the host with an `answer`."""
 

@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON values and back, strictly: unknown or missing keys are errors.
+"""Frozen values to JSON values and back, strictly: unknown or missing keys are errors.
 
 One small codec for the wire and the files under the host's root, so that a message class is the
 only place that says what it holds.
@@ -6,7 +6,6 @@ only place that says what it holds.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import types
 import typing
@@ -15,6 +14,7 @@ from enum import Enum
 from typing import TypeVar, cast
 
 from zsops.errors import ProtocolMismatch
+from zsops.frozen import is_frozen, names_of
 
 T = TypeVar("T")
 
@@ -23,8 +23,8 @@ def to_json(value: object) -> object:
     """A JSON value for a message, an enum, a tuple or a scalar."""
     if isinstance(value, Enum):
         return value.value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if is_frozen(value):
+        return {name: to_json(getattr(value, name)) for name in names_of(value)}
     if isinstance(value, tuple | list):
         return [to_json(item) for item in value]
     return value
@@ -50,7 +50,7 @@ def _decode(kind: object, value: object, where: str) -> object:
     if origin is tuple:
         return _decode_tuple(typing.get_args(kind), value, where)
     if isinstance(kind, type):
-        if dataclasses.is_dataclass(kind):
+        if is_frozen(kind):
             return _decode_message(kind, value, where)
         if issubclass(kind, Enum):
             return _decode_enum(kind, value, where)

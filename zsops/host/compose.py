@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zsops.errors import NoSuchRelease, ReleaseRefused
+from zsops.frozen import frozen, replace
 from zsops.host import layout, store
 from zsops.host.effects import (
     Effect,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zeroserve.pack.member_index import MemberIndex
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadIndex(Effect["MemberIndex"]):
     """The member index of a kept tar."""
 
@@ -43,7 +43,7 @@ class ReadIndex(Effect["MemberIndex"]):
         return world.tools.index(self.tar)
 
 
-@dataclass(frozen=True)
+@frozen
 class Composed:
     """The new tar among the blobs, and the sites in it."""
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from zeroserve.control.client import ControlClient
 from zeroserve.errors import DaemonNotRunning, ZeroserveError
 from zsops import process
-from zsops.host import probe
 from zsops.host.messages import DaemonState, Listener
 from zsops.host.records import Armed, Failure, RunRecords
 from zsops.host.world import Fetched, ReloadAnswer, Started, Target
@@ -94,6 +93,8 @@ class LocalDaemon:
         return _wait(acknowledged, timeout_s)
 
     def fetch(self, target: Target, path: str, timeout_s: float) -> Fetched:
+        from zsops.host import probe  # TLS and HTTP: only a health check needs them
+
         return probe.fetch(target, self._root / target.anchor, path, timeout_s)
 
     def _wake_or_start(self, instance: str, records: RunRecords) -> None:

@@ -10,10 +10,10 @@ Paths are relative to the host's root, with `/`.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeAlias, TypeVar, cast
 
 from zsops.errors import HostError
+from zsops.frozen import frozen, hidden
 from zsops.host.extents import Extent
 from zsops.host.messages import DaemonState, HostedMember, StepEvent
 from zsops.host.world import Fetched, ReloadAnswer, Secrets, Started, Target, World
@@ -64,7 +64,7 @@ def drive(
 # -- reading -------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadFile(Effect[bytes | None]):
     path: str
 
@@ -72,7 +72,7 @@ class ReadFile(Effect[bytes | None]):
         return world.disk.read(self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadLink(Effect[str | None]):
     path: str
 
@@ -80,7 +80,7 @@ class ReadLink(Effect[str | None]):
         return world.disk.read_link(self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class ListDir(Effect[tuple[str, ...]]):
     """Sorted names; empty for a directory that does not exist."""
 
@@ -90,7 +90,7 @@ class ListDir(Effect[tuple[str, ...]]):
         return world.disk.list_dir(self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class FileSize(Effect[int | None]):
     path: str
 
@@ -98,7 +98,7 @@ class FileSize(Effect[int | None]):
         return world.disk.size(self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class HashFile(Effect[str | None]):
     path: str
 
@@ -106,7 +106,7 @@ class HashFile(Effect[str | None]):
         return world.disk.sha256(self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadRange(Effect[bytes]):
     """Bytes of a file; fewer where it ends."""
 
@@ -118,7 +118,7 @@ class ReadRange(Effect[bytes]):
         return world.disk.read_at(self.path, self.offset, self.size)
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadExtents(Effect[tuple[Extent, ...]]):
     """The pieces of a kept tar; none of one that cannot be read."""
 
@@ -128,31 +128,31 @@ class ReadExtents(Effect[tuple[Extent, ...]]):
         return world.tools.extents(self.tar)
 
 
-@dataclass(frozen=True)
+@frozen
 class FreeBytes(Effect[int]):
     def perform(self, world: World) -> int:
         return world.disk.free_bytes()
 
 
-@dataclass(frozen=True)
+@frozen
 class Now(Effect[float]):
     def perform(self, world: World) -> float:
         return world.clock.now()
 
 
-@dataclass(frozen=True)
+@frozen
 class WallTime(Effect[str]):
     def perform(self, world: World) -> str:
         return world.clock.wall()
 
 
-@dataclass(frozen=True)
+@frozen
 class BootId(Effect[str]):
     def perform(self, world: World) -> str:
         return world.clock.boot_id()
 
 
-@dataclass(frozen=True)
+@frozen
 class Sleep(Effect[None]):
     seconds: float
 
@@ -160,7 +160,7 @@ class Sleep(Effect[None]):
         world.clock.sleep(self.seconds)
 
 
-@dataclass(frozen=True)
+@frozen
 class CheckRelease(Effect[tuple[str, ...]]):
     """What a start would refuse in the release directory; empty is good."""
 
@@ -170,7 +170,7 @@ class CheckRelease(Effect[tuple[str, ...]]):
         return world.tools.findings(self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadMembers(Effect[tuple[str, tuple[HostedMember, ...]]]):
     """Site digest and members of a tar, from its member index."""
 
@@ -180,7 +180,7 @@ class ReadMembers(Effect[tuple[str, tuple[HostedMember, ...]]]):
         return world.tools.members(self.tar)
 
 
-@dataclass(frozen=True)
+@frozen
 class MakePlaceholder(Effect[bytes]):
     """The tar of release 000000, the page a host shows before its first deployment."""
 
@@ -188,7 +188,7 @@ class MakePlaceholder(Effect[bytes]):
         return world.tools.placeholder()
 
 
-@dataclass(frozen=True)
+@frozen
 class MakeCertificate(Effect[Secrets]):
     names: tuple[str, ...]
 
@@ -196,7 +196,7 @@ class MakeCertificate(Effect[Secrets]):
         return world.tools.certificate(self.names)
 
 
-@dataclass(frozen=True)
+@frozen
 class MakeSecret(Effect[str]):
     """A fresh random word for the probe path."""
 
@@ -204,7 +204,7 @@ class MakeSecret(Effect[str]):
         return world.tools.secret()
 
 
-@dataclass(frozen=True)
+@frozen
 class ProcessAlive(Effect[bool]):
     pid: int
     started: int
@@ -213,7 +213,7 @@ class ProcessAlive(Effect[bool]):
         return world.tools.process_alive(self.pid, self.started)
 
 
-@dataclass(frozen=True)
+@frozen
 class NextChunk(Effect[bytes]):
     """The next bytes of the upload; empty at its end."""
 
@@ -221,7 +221,7 @@ class NextChunk(Effect[bytes]):
         return world.next_chunk()
 
 
-@dataclass(frozen=True)
+@frozen
 class TellOffset(Effect[None]):
     """Tell the sender how much is here, and which (offset, size) stretches it has to send."""
 
@@ -232,7 +232,7 @@ class TellOffset(Effect[None]):
         world.tell_offset(self.offset, self.missing)
 
 
-@dataclass(frozen=True)
+@frozen
 class Tell(Effect[None]):
     event: StepEvent
 
@@ -243,7 +243,7 @@ class Tell(Effect[None]):
 # -- files -------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class WriteFile(Effect[None]):
     """Create the file anew (it must not exist, or be one of our `.tmp` names).
 
@@ -251,7 +251,7 @@ class WriteFile(Effect[None]):
     """
 
     path: str
-    data: bytes = field(repr=False)
+    data: bytes = hidden()
     mode: int = 0o640
     mutates: ClassVar[bool] = True
 
@@ -259,7 +259,7 @@ class WriteFile(Effect[None]):
         world.disk.write(self.path, self.data, self.mode)
 
 
-@dataclass(frozen=True)
+@frozen
 class WriteAt(Effect[None]):
     path: str
     offset: int
@@ -270,7 +270,7 @@ class WriteAt(Effect[None]):
         world.disk.write_at(self.path, self.offset, self.data)
 
 
-@dataclass(frozen=True)
+@frozen
 class WriteJournal(Effect[None]):
     """Overwrite one slot of an instance's journal; durable only after its `Fsync`."""
 
@@ -283,7 +283,7 @@ class WriteJournal(Effect[None]):
         world.disk.write_at(self.path, self.offset, self.data)
 
 
-@dataclass(frozen=True)
+@frozen
 class Allocate(Effect[None]):
     """Reserve space, so that later writes below `size` cannot meet a full disk."""
 
@@ -295,7 +295,7 @@ class Allocate(Effect[None]):
         world.disk.allocate(self.path, self.size)
 
 
-@dataclass(frozen=True)
+@frozen
 class Chmod(Effect[None]):
     path: str
     mode: int
@@ -305,7 +305,7 @@ class Chmod(Effect[None]):
         world.disk.chmod(self.path, self.mode)
 
 
-@dataclass(frozen=True)
+@frozen
 class Fsync(Effect[None]):
     """Make a file's bytes, or a directory's entries, survive power loss."""
 
@@ -316,7 +316,7 @@ class Fsync(Effect[None]):
         world.disk.fsync(self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class MakeDir(Effect[None]):
     """No error when it exists."""
 
@@ -327,7 +327,7 @@ class MakeDir(Effect[None]):
         world.disk.mkdir(self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class Symlink(Effect[None]):
     target: str
     path: str
@@ -337,7 +337,7 @@ class Symlink(Effect[None]):
         world.disk.symlink(self.target, self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class Rename(Effect[None]):
     """Replaces `path` in one step."""
 
@@ -349,7 +349,7 @@ class Rename(Effect[None]):
         world.disk.rename(self.source, self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class HardLink(Effect[None]):
     source: str
     path: str
@@ -359,7 +359,7 @@ class HardLink(Effect[None]):
         world.disk.link(self.source, self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class Unlink(Effect[None]):
     """No error when it does not exist."""
 
@@ -370,7 +370,7 @@ class Unlink(Effect[None]):
         world.disk.unlink(self.path)
 
 
-@dataclass(frozen=True)
+@frozen
 class RemoveDir(Effect[None]):
     """No error when it does not exist; it must be empty."""
 
@@ -384,7 +384,7 @@ class RemoveDir(Effect[None]):
 # -- the daemon -------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class DaemonStatus(Effect[DaemonState]):
     instance: str
 
@@ -392,7 +392,7 @@ class DaemonStatus(Effect[DaemonState]):
         return world.daemon.status(self.instance)
 
 
-@dataclass(frozen=True)
+@frozen
 class Reload(Effect[ReloadAnswer]):
     """Have the daemon load `current`; it swaps only when that is the release `expect`."""
 
@@ -405,7 +405,7 @@ class Reload(Effect[ReloadAnswer]):
         return world.daemon.reload(self.instance, self.expect, self.timeout_s)
 
 
-@dataclass(frozen=True)
+@frozen
 class EnsureDaemon(Effect[Started]):
     """Start supervisor and daemon unless they run, and wait until it answers."""
 
@@ -417,7 +417,7 @@ class EnsureDaemon(Effect[Started]):
         return world.daemon.ensure(self.instance, self.timeout_s)
 
 
-@dataclass(frozen=True)
+@frozen
 class StopDaemon(Effect[bool]):
     instance: str
     mutates: ClassVar[bool] = True
@@ -426,7 +426,7 @@ class StopDaemon(Effect[bool]):
         return world.daemon.stop(self.instance)
 
 
-@dataclass(frozen=True)
+@frozen
 class ArmTimer(Effect[bool]):
     """Have the supervisor see the journal's deadline; true once it acknowledged this `seq`."""
 
@@ -439,7 +439,7 @@ class ArmTimer(Effect[bool]):
         return world.daemon.arm(self.instance, self.journal_seq, self.timeout_s)
 
 
-@dataclass(frozen=True)
+@frozen
 class Fetch(Effect[Fetched]):
     """One GET over a new connection; body compared by hash, certificate verified."""
 

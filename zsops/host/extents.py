@@ -12,10 +12,10 @@ import binascii
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from zsops.errors import BadRequest
+from zsops.frozen import frozen
 
 _RECORD = struct.Struct("<I16s")
 _BLOCK_BYTES = 512
@@ -23,7 +23,7 @@ _BLOCK_BYTES = 512
 EXTENT_BYTES_MAX = 1 << 20
 
 
-@dataclass(frozen=True)
+@frozen
 class Extent:
     """A piece of a tar."""
 
@@ -32,7 +32,7 @@ class Extent:
     digest: bytes
 
 
-@dataclass(frozen=True)
+@frozen
 class Run:
     """A stretch of the new tar: to be copied from `source`, or (None) to be sent."""
 

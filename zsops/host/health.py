@@ -8,10 +8,9 @@ status of 200 alone proves nothing about the bytes.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from urllib.parse import quote
 
 from zsops.errors import BadRequest
+from zsops.frozen import frozen, replace
 from zsops.host import layout, store
 from zsops.host.codec import from_json
 from zsops.host.effects import DaemonStatus, Fetch, Now, ReadFile, Sleep, Steps, do
@@ -30,7 +29,7 @@ _PROBE_PREFIX = "/.zeroserve/probe/"
 _EVIDENCE_BODY_BYTES = 4096
 
 
-@dataclass(frozen=True)
+@frozen
 class Verdict:
     """`problem` is None when healthy; `evidence` is the failing response, for people."""
 
@@ -39,7 +38,7 @@ class Verdict:
     evidence: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class _Failure:
     problem: str
     path: str
@@ -156,6 +155,8 @@ def _complaint(check: StatusCheck, answer: Fetched) -> str | None:
 
 
 def _content(target: Target, content: ContentCheck, timeout_s: float) -> Steps[_Failure | None]:
+    from urllib.parse import quote
+
     path = "/" + quote(content.path)
     answer = yield from do(Fetch(_as(target, content.host), path, timeout_s))
     problem = answer.error

@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import dataclass, replace
 
 from zsops.errors import HostBug, NotInstalled, ProtocolMismatch
+from zsops.frozen import frozen, replace
 from zsops.host import audit
 from zsops.host.codec import from_json, shortened, to_json
 from zsops.host.effects import Fsync, ReadFile, Steps, WriteJournal, do
@@ -27,7 +27,7 @@ _HEAD = struct.Struct("<8sI32s")  # magic, payload length, SHA-256 of the payloa
 _TEXT_BYTES_MAX = 600  # five of them and the rest fit into a slot
 
 
-@dataclass(frozen=True)
+@frozen
 class State:
     """What the journal holds. `prev` is the release in service outside of a deployment."""
 

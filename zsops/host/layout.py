@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from zsops.errors import BadRequest
+from zsops.frozen import frozen
 
 LOCK = "lock"
 LEASE = "lease.json"
@@ -58,7 +58,7 @@ def is_release_name(name: str) -> bool:
     return _RELEASE.fullmatch(name) is not None
 
 
-@dataclass(frozen=True)
+@frozen
 class InstancePaths:
     """The files of one instance."""
 

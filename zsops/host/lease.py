@@ -7,9 +7,9 @@ that slept through its lease cannot undo what somebody else did since.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 
 from zsops.errors import LeaseHeld, StaleToken
+from zsops.frozen import frozen, replace
 from zsops.host import audit
 from zsops.host.codec import from_json, to_json
 from zsops.host.effects import (
@@ -28,7 +28,7 @@ from zsops.host.messages import Lease, TakeLease
 _TTL_S_MIN, _TTL_S_MAX = 1.0, 24 * 3600.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Held:
     """A lease as stored; times are on `Clock.now` of `boot_id`."""
 
@@ -45,7 +45,7 @@ class Held:
     pid_started: int | None
 
 
-@dataclass(frozen=True)
+@frozen
 class LeaseFile:
     """`counter` is the highest token ever given."""
 

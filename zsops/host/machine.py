@@ -5,12 +5,9 @@ from __future__ import annotations
 import fcntl
 import io
 import os
-import secrets
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +44,8 @@ class RealClock:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def wall(self) -> str:
+        from datetime import UTC, datetime
+
         return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def boot_id(self) -> str:
@@ -96,6 +95,8 @@ def check_release(path: Path) -> tuple[str, ...]:
 
 def pack_placeholder() -> bytes:
     """The tar of release 000000."""
+    import tempfile
+
     from zeroserve.pack.archive import PackOptions, pack
 
     with tempfile.TemporaryDirectory() as folder:
@@ -143,7 +144,9 @@ class RealTools:
         return make_certificate(names)
 
     def secret(self) -> str:
-        return secrets.token_urlsafe(24)
+        from secrets import token_urlsafe
+
+        return token_urlsafe(24)
 
     def identity(self) -> bytes:
         return make_identity()

@@ -11,9 +11,9 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass, field
 
 from zsops.errors import BadRequest, MaterialRefused
+from zsops.frozen import frozen, hidden
 from zsops.host import secrets
 from zsops.host.effects import (
     Effect,
@@ -42,7 +42,7 @@ _FILE_BYTES_MAX = 1 << 20  # what the daemon reads of one
 # -- effects ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class MakeIdentity(Effect[bytes]):
     """A fresh age identity."""
 
@@ -50,33 +50,33 @@ class MakeIdentity(Effect[bytes]):
         return world.tools.identity()
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadRecipients(Effect[tuple[str, ...]]):
     """The public halves of this host's identities."""
 
-    identity: bytes = field(repr=False)
+    identity: bytes = hidden()
 
     def perform(self, world: World) -> tuple[str, ...]:
         return world.tools.recipients(self.identity)
 
 
-@dataclass(frozen=True)
+@frozen
 class Unseal(Effect[bytes]):
     """Decrypt with the host's identities; `MaterialRefused` when none fits."""
 
-    identity: bytes = field(repr=False)
-    sealed: bytes = field(repr=False)
+    identity: bytes = hidden()
+    sealed: bytes = hidden()
 
     def perform(self, world: World) -> bytes:
         return world.tools.unseal(self.identity, self.sealed)
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadPublicFacts(Effect[PublicFacts]):
     """What the certificate and the ECH configurations say of themselves."""
 
     cert_pem: bytes
-    ech_pems: tuple[bytes, ...] = field(repr=False)
+    ech_pems: tuple[bytes, ...] = hidden()
 
     def perform(self, world: World) -> PublicFacts:
         return world.tools.public_facts(self.cert_pem, self.ech_pems)
@@ -85,14 +85,14 @@ class ReadPublicFacts(Effect[PublicFacts]):
 # -- where it comes from -----------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class Own:
     """The certificate this host made for itself."""
 
     source: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Kept:
     """As a release that is here has it."""
 
@@ -100,12 +100,12 @@ class Kept:
     source: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Opened:
     """Sent by the operator: paths in the release directory and their plain bytes."""
 
     source: str
-    files: tuple[tuple[str, bytes], ...] = field(repr=False)
+    files: tuple[tuple[str, bytes], ...] = hidden()
 
 
 Choice = Own | Kept | Opened

@@ -7,8 +7,9 @@ digits of the site digest); `000000-…` is the placeholder made at install.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from zsops.frozen import frozen, hidden
 
 PROTOCOL_VERSION = 1
 # A host also answers the version before its own, so that operators need not update in lockstep.
@@ -71,7 +72,7 @@ class Outcome(StrEnum):
     UNSAFE = "unsafe"  # nothing healthy to serve: exit 10
 
 
-@dataclass(frozen=True)
+@frozen
 class Fault:
     """An error that crossed the wire (or sits in an event): stable code, text, one thing to do."""
 
@@ -80,7 +81,7 @@ class Fault:
     hint: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class StepEvent:
     """One event of `apply` or `revert`, in order; the last one carries `outcome`."""
 
@@ -99,7 +100,7 @@ class StepEvent:
 # -- settings of an instance ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class InstanceSettings:
     """Written to `instance.json` at install; a change takes a daemon restart."""
 
@@ -111,7 +112,7 @@ class InstanceSettings:
     program: tuple[str, ...] = ()  # the daemon's argv prefix; empty: the `zeroserve` of this wheel
 
 
-@dataclass(frozen=True)
+@frozen
 class Install:
     """Make the instance (or bring its settings up to date). Idempotent; needs no lease."""
 
@@ -119,7 +120,7 @@ class Install:
     settings: InstanceSettings
 
 
-@dataclass(frozen=True)
+@frozen
 class Installed:
     """`changed` is false when the instance already was as asked."""
 
@@ -131,7 +132,7 @@ class Installed:
 # -- looking --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class Hello:
     """Who answers. `boot_id` changes at every start of the machine."""
 
@@ -142,7 +143,7 @@ class Hello:
     instances: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class SitePart:
     """A site of a release. `root`: its folder in the tar with a closing slash; empty when alone."""
 
@@ -151,7 +152,7 @@ class SitePart:
     digest: str  # its site digest, as if it were alone
 
 
-@dataclass(frozen=True)
+@frozen
 class CertificateFacts:
     """What anybody may know of a release's certificate. Times are RFC 3339."""
 
@@ -162,7 +163,7 @@ class CertificateFacts:
     not_after: str
 
 
-@dataclass(frozen=True)
+@frozen
 class EchFacts:
     """What anybody may know of an ECH key: its ECHConfig. The newest key is the last one."""
 
@@ -171,7 +172,7 @@ class EchFacts:
     config: str  # one ECHConfig (RFC 9849), base64
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseInfo:
     """A release kept on the host."""
 
@@ -194,7 +195,7 @@ class ReleaseInfo:
     sites: tuple[SitePart, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Listener:
     """One address the daemon listens on, with its real port."""
 
@@ -202,7 +203,7 @@ class Listener:
     address: str
 
 
-@dataclass(frozen=True)
+@frozen
 class DaemonState:
     """What the daemon says of itself; `running` false leaves the rest empty."""
 
@@ -219,7 +220,7 @@ class DaemonState:
     error: str | None = None  # why it is not running, or the last reload's failure
 
 
-@dataclass(frozen=True)
+@frozen
 class Lease:
     """The right to change a host, held until released or `ttl_s` after it was last used."""
 
@@ -234,7 +235,7 @@ class Lease:
     pid_started: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class QuarantinedRelease:
     """A release digest that failed here."""
 
@@ -244,7 +245,7 @@ class QuarantinedRelease:
     material: str = ""  # the same site with another certificate may be good
 
 
-@dataclass(frozen=True)
+@frozen
 class Observation:
     """Everything a plan needs to know of one instance; read without a lease."""
 
@@ -269,7 +270,7 @@ class Observation:
     free_bytes: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class HostedMember:
     """A file of a release on the host, from its member index. `sha256` is bare hex."""
 
@@ -281,7 +282,7 @@ class HostedMember:
 # -- lease ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class TakeLease:
     """Ask for the host. The same `run` asking again gets its own lease back (a resumed run)."""
 
@@ -296,15 +297,15 @@ class TakeLease:
 # -- stage ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class SealedFile:
     """One file, encrypted to this host: an age file, in base64."""
 
     path: str  # in the release directory: `tls/cert.pem`, `tls/key.pem`, `ech/NAME.pem`
-    sealed: str = field(repr=False)
+    sealed: str = hidden()
 
 
-@dataclass(frozen=True)
+@frozen
 class Material:
     """Certificate, key and ECH keys of a release.
 
@@ -316,7 +317,7 @@ class Material:
     files: tuple[SealedFile, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Stage:
     """Announce a release; the tar's bytes follow from the offset the host answers."""
 
@@ -334,7 +335,7 @@ class Stage:
     sites: tuple[SitePart, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class StageOffset:
     """`offset` bytes of the tar are here; of the rest the `missing` (offset, size) must be sent."""
 
@@ -342,7 +343,7 @@ class StageOffset:
     missing: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Staged:
     """A complete, checked release that `apply` can switch to."""
 
@@ -350,7 +351,7 @@ class Staged:
     received: int  # bytes that crossed the wire for it
 
 
-@dataclass(frozen=True)
+@frozen
 class PrepareRollback:
     """Stage a new release made of an older site and the secrets in service (rollback goes forward).
 
@@ -368,7 +369,7 @@ class PrepareRollback:
     site: str | None = None  # only this site goes back; the others stay as they are
 
 
-@dataclass(frozen=True)
+@frozen
 class PrepareRotation:
     """Stage a new release made of the site in service and new material."""
 
@@ -380,7 +381,7 @@ class PrepareRotation:
     retry_quarantined: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class RollbackStaged:
     """`source` is the release whose site the new one carries."""
 
@@ -391,7 +392,7 @@ class RollbackStaged:
 # -- apply ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class StatusCheck:
     """One `checks:` entry of the configuration. Header names are lower case."""
 
@@ -402,7 +403,7 @@ class StatusCheck:
     host: str = ""  # to ask for; empty: the instance's first name
 
 
-@dataclass(frozen=True)
+@frozen
 class ContentCheck:
     """A changed member whose served body must hash to what the member index says (bare hex)."""
 
@@ -412,7 +413,7 @@ class ContentCheck:
     host: str = ""  # as in `StatusCheck`
 
 
-@dataclass(frozen=True)
+@frozen
 class HealthPolicy:
     """When a release counts as healthy: `successes` good rounds in a row within `timeout_s`."""
 
@@ -429,7 +430,7 @@ class HealthPolicy:
 CONTENT_CHECKS_MAX = 64
 
 
-@dataclass(frozen=True)
+@frozen
 class Apply:
     """Put the staged release into service: ARM, SWITCH, RELOAD, HEALTH. Resumes when repeated."""
 
@@ -442,7 +443,7 @@ class Apply:
     start_timeout_s: float = 20.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Confirm:
     """Keep the release. Send it over a *fresh* session: that is the proof the host is reachable."""
 
@@ -451,7 +452,7 @@ class Confirm:
     release: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Confirmed:
     """The host's committed state: `serving` is current *and* last good."""
 
@@ -459,7 +460,7 @@ class Confirmed:
     release_digest: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Revert:
     """Go back to prev now instead of at the deadline."""
 
@@ -471,7 +472,7 @@ class Revert:
 # -- afterwards -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class AuditEntry:
     """One line of the host's hash-chained audit log."""
 
@@ -488,7 +489,7 @@ class AuditEntry:
     chain: str  # SHA-256 over the line before and this one's content
 
 
-@dataclass(frozen=True)
+@frozen
 class AuditReport:
     """Result of walking the chain."""
 
@@ -499,7 +500,7 @@ class AuditReport:
     problem: str | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Prune:
     """Drop old releases; never current, next, last good or pinned ones."""
 
@@ -509,7 +510,7 @@ class Prune:
     dry_run: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Pruned:
     """Names of releases removed (or that would be), and bytes freed."""
 
@@ -517,7 +518,7 @@ class Pruned:
     freed_bytes: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Pin:
     """Keep a release from being pruned, or stop keeping it."""
 

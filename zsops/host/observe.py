@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 
 from zsops.errors import NoSuchRelease
+from zsops.frozen import replace
 from zsops.host import health, journal, lease, rollback, store
 from zsops.host.codec import to_json
 from zsops.host.effects import DaemonStatus, FreeBytes, Now, ReadMembers, Steps, do

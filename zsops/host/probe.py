@@ -10,9 +10,9 @@ import hashlib
 import http.client
 import socket
 import ssl
-from dataclasses import replace
 from pathlib import Path
 
+from zsops.frozen import replace
 from zsops.host.world import Fetched, Target
 
 _BODY_BYTES_KEPT = 64 << 10

@@ -7,9 +7,9 @@ going, durably, before we go (write-ahead); so at every crash point it is known 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 
 from zsops.errors import CannotArm, DaemonFailed, NotStaged, SelfReverted, ZsopsError
+from zsops.frozen import replace
 from zsops.host import health, journal, lease, store
 from zsops.host.effects import (
     ArmTimer,

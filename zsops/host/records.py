@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from zsops.errors import ProtocolMismatch
+from zsops.frozen import frozen
 from zsops.host.codec import from_json, to_json
 from zsops.host.layout import InstancePaths
 from zsops.process import Identity
@@ -23,7 +22,7 @@ T = TypeVar("T")
 _SOCKET_PATH_BYTES_MAX = 100
 
 
-@dataclass(frozen=True)
+@frozen
 class Supervisor:
     """`supervise.json`."""
 
@@ -36,7 +35,7 @@ class Supervisor:
         return Identity(self.pid, self.started)
 
 
-@dataclass(frozen=True)
+@frozen
 class Daemon:
     """`daemon.json`: the daemon a supervisor started."""
 
@@ -49,7 +48,7 @@ class Daemon:
         return Identity(self.pid, self.started)
 
 
-@dataclass(frozen=True)
+@frozen
 class Armed:
     """`armed.json`: the newest journal entry whose deadline the supervisor keeps."""
 
@@ -57,7 +56,7 @@ class Armed:
     pid: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Failure:
     """`failure.json`: the daemon ended by itself. `at` is on `Clock.now`."""
 
@@ -79,8 +78,10 @@ class RunRecords:
         usual = self.home / "control.sock"
         if len(os.fsencode(usual)) <= _SOCKET_PATH_BYTES_MAX:
             return usual
+        from tempfile import gettempdir
+
         word = hashlib.sha256(os.fsencode(usual)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"zsops-{os.getuid()}" / f"{word}.sock"
+        return Path(gettempdir()) / f"zsops-{os.getuid()}" / f"{word}.sock"
 
     def load(self, kind: type[T], name: str) -> T | None:
         """A record, or None when it is absent or from another version."""

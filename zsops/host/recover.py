@@ -7,9 +7,8 @@ goes back; a committed one stays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from zsops.errors import UnsafeHost
+from zsops.frozen import frozen, replace
 from zsops.host import journal, store
 from zsops.host.effects import BootId, ListDir, Now, Steps, do, remove_tree
 from zsops.host.journal import State
@@ -18,7 +17,7 @@ from zsops.host.messages import Phase
 from zsops.host.revert import revert, revert_offline
 
 
-@dataclass(frozen=True)
+@frozen
 class Settled:
     """`note` says what had to be done, for people."""
 

@@ -7,9 +7,8 @@ needed. The same steps run again from their start when they were cut off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from zsops.errors import NoSuchRelease
+from zsops.frozen import frozen, replace
 from zsops.host import health, journal, store
 from zsops.host.effects import BootId, DaemonStatus, EnsureDaemon, Now, Reload, Steps, Tell, do
 from zsops.host.journal import State
@@ -22,7 +21,7 @@ _START_TIMEOUT_S = 20.0
 _PREV_HEALTH = HealthPolicy(successes=2, interval_s=0.1, timeout_s=10.0)
 
 
-@dataclass(frozen=True)
+@frozen
 class Reverted:
     """Where a revert ended."""
 

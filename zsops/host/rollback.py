@@ -6,9 +6,8 @@ So a rollback never revives an expired certificate, and both pass the same steps
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from zsops.errors import NoSuchRelease
+from zsops.frozen import replace
 from zsops.host import audit, compose, layout, material, store
 from zsops.host.effects import HashFile, Steps, do
 from zsops.host.layout import InstancePaths

@@ -6,10 +6,10 @@ Files are replaced, never rewritten: releases hold hard links to the ones they w
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from zsops.errors import ProtocolMismatch
+from zsops.frozen import frozen
 from zsops.host.codec import from_json, to_json
 from zsops.host.effects import (
     MakeCertificate,
@@ -26,7 +26,7 @@ from zsops.host.layout import InstancePaths
 _RENEW_AFTER = timedelta(days=60)
 
 
-@dataclass(frozen=True)
+@frozen
 class Made:
     """`made.json`: what the certificate was made for, and when."""
 

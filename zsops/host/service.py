@@ -5,11 +5,11 @@ Both the framed session (`serve.py`) and the fake host in memory call exactly th
 
 from __future__ import annotations
 
-import platform
+import sys
 from collections.abc import Callable
-from importlib import metadata
 from typing import TypeVar
 
+from zeroserve import __version__
 from zsops.errors import BadRequest, DaemonFailed
 from zsops.host import (
     audit,
@@ -146,7 +146,8 @@ class HostService:
 
 def software() -> str:
     """Name and version of this side, for the handshake."""
-    return f"zsops {metadata.version('zeroserve')} (python {platform.python_version()})"
+    python = ".".join(str(each) for each in sys.version_info[:3])
+    return f"zsops {__version__} (python {python})"
 
 
 def _hello(root: str) -> Steps[m.Hello]:

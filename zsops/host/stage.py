@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from zsops.errors import DeployInFlight, DigestMismatch, Quarantined
+from zsops.frozen import replace
 from zsops.host import audit, health, journal, layout, lease, material, store
 from zsops.host.effects import (
     Fsync,

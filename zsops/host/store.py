@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 
 from zsops.errors import NoSuchRelease, ProtocolMismatch, ReleaseRefused
+from zsops.frozen import frozen, replace
 from zsops.host import layout, material
 from zsops.host.codec import from_json, to_json
 from zsops.host.effects import (
@@ -37,7 +37,7 @@ from zsops.host.messages import (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Manifest:
     """`manifest.json` of a release; the daemon reads it too."""
 
@@ -50,7 +50,7 @@ class Manifest:
     created: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Origin:
     """`origin.json` of a release: where it comes from. Ours alone."""
 
@@ -66,7 +66,7 @@ class Origin:
     sites: tuple[SitePart, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Bytes:
     """A tar in the blob store."""
 
@@ -75,14 +75,14 @@ class Bytes:
     size: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Quarantine:
     """`quarantine.json`."""
 
     releases: tuple[QuarantinedRelease, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Pins:
     """`pins.json`."""
 

@@ -7,9 +7,9 @@ memory (`zsops/transport/memory.py`); the contract tests hold both to the same b
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from zsops.frozen import frozen, hidden
 from zsops.host.extents import Extent
 from zsops.host.messages import (
     CertificateFacts,
@@ -49,7 +49,7 @@ class Disk(Protocol):
     def rmdir(self, path: str) -> None: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class ReloadAnswer:
     """What the daemon said to a reload; `running` false means there was nobody to ask."""
 
@@ -60,7 +60,7 @@ class ReloadAnswer:
     error: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Started:
     """`fresh`: it was not running before. `error`: it could not be started, in its own words."""
 
@@ -68,7 +68,7 @@ class Started:
     error: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Target:
     """Where and as whom to connect for a probe. `anchor`: certificate file trusted, for https."""
 
@@ -78,7 +78,7 @@ class Target:
     anchor: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Fetched:
     """An answer, or why there was none. `body` is at most the first 64 KiB; `sha256` covers all.
 
@@ -113,15 +113,15 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Secrets:
     """A certificate chain and its key, PEM."""
 
     cert_pem: bytes
-    key_pem: bytes = field(repr=False)
+    key_pem: bytes = hidden()
 
 
-@dataclass(frozen=True)
+@frozen
 class PublicFacts:
     """What anybody may know of a release's material."""
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: An sshd takes ten unfinished logins before it turns some away (MaxStartups 10:30:100); behind a
-#: jump host all of ours arrive at one. It also keeps the burst of key exchanges off our own CPU.
-HANDSHAKES_MAX = 8
+#: Most of a login is waiting: with fewer at a time many hosts that are far away take long. With
+#: more, key exchanges keep each other from the CPU until servers lose their patience.
+HANDSHAKES_MAX = 16
 _BURST_S = 0.25
 
 
