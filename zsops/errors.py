@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
     DRIFT = 13
     CANARY_WAITS = 14
     HOOK = 15  # a required hook failed
+    COMMAND_FAILED = 16  # `exec`: on one host at least
     INTERRUPTED = 130
 
 
@@ -50,6 +51,7 @@ _WORST_FIRST = (
     ExitCode.HOOK,
     ExitCode.STALE_PLAN,
     ExitCode.LOCKED,
+    ExitCode.COMMAND_FAILED,
     ExitCode.DRIFT,
     ExitCode.CANARY_WAITS,
     ExitCode.CHANGES,
@@ -132,6 +134,12 @@ class HostKeyRefused(HostUnreachable):
     code = "host-key"
 
 
+class ClockSkew(HostUnreachable):
+    """The host's clock and ours are too far apart: certificates would be judged wrongly."""
+
+    code = "clock-skew"
+
+
 class LoginRefused(HostUnreachable):
     """The server is the right one, but lets us in by none of our keys."""
 
@@ -181,6 +189,12 @@ class LeaseHeld(HostError):
 
     code = "lock-held"
     exit_code = ExitCode.LOCKED
+
+
+class HostHeld(LeaseHeld):
+    """Somebody paused deployments to this host, and nobody has resumed them yet."""
+
+    code = "paused"
 
 
 class StaleToken(HostError):

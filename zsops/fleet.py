@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,7 +34,8 @@ from zsops.config.models import Instance
 from zsops.config.problems import did_you_mean
 from zsops.config.scope import chosen, machines_of, on_machine, placed
 from zsops.config.strategy import BUILT_IN, Strategy
-from zsops.errors import HostUnreachable, StalePlan, UsageError, ZsopsError
+from zsops.errors import ClockSkew, HostUnreachable, StalePlan, UsageError, ZsopsError
+from zsops.facts.clock import SKEW_S_MAX, skew
 from zsops.facts.observe import Indexes, observe_instance
 from zsops.facts.status import InstanceStatus, judge
 from zsops.host import messages as m
@@ -51,7 +53,7 @@ from zsops.plan.waves import rollout as spread
 from zsops.plan.wish import Facts, WishedInstance
 from zsops.process import identity
 from zsops.reach import Connector, Reach
-from zsops.report.run_id import new_run_id
+from zsops.report.run_id import is_run_id, new_run_id
 from zsops.transport.base import HostSession, Transport
 
 T = TypeVar("T")
@@ -63,7 +65,7 @@ CONCURRENCY = 32
 class Fleet:
     """One environment. Built sites lie in a temporary directory that goes with the object."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last four have defaults that only tests change
         self,
         project: Project,
         env: str | None = None,
@@ -72,8 +74,12 @@ class Fleet:
         connect: Connector | None = None,
         probe: ExternalProbe = probe_from_here,
         concurrency: int = CONCURRENCY,
+        skew_s_max: float | None = SKEW_S_MAX,
     ) -> None:
-        """`on`: a selector that narrows the environment's hosts. Raises ConfigError, UsageError."""
+        """`on`: a selector that narrows the environment's hosts. Raises ConfigError, UsageError.
+
+        `skew_s_max`: a host whose clock is further from ours takes no part in a plan.
+        """
         self.project = project
         self.env, self.environment = project.environment(env)
         self.machines = chosen(machines_of(project.config, self.environment), on)
@@ -82,6 +88,7 @@ class Fleet:
         weakref.finalize(self, self.reach.close)
         self._connect = connect or self.reach
         self._concurrency = concurrency
+        self._skew_s_max = skew_s_max
         self.scope = tuple(placed(self.machines, self.environment.instances))
         self._probe = probe
         self._built: dict[str, BuiltSite] = {}
@@ -228,12 +235,14 @@ class Fleet:
         confirm_window: bool = True,
         retry_failed: bool = False,
         strategy: Strategy | None = None,
+        resume: str | None = None,
     ) -> Run:
         """Do what `plan` says (or a plan made now). Iterate over the result; it does the work.
 
         A plan from elsewhere is checked first: raises StalePlan when it expired, a host changed,
         or the sites build to other bytes. Without `confirm_window` the host's own health check
         decides and nobody looks from outside. `strategy`: another one than the environment's.
+        `resume`: the id of a run that was cut off; its leases and half-sent bytes are taken up.
         """
         if plan is None:
             plan = self.plan()
@@ -249,7 +258,7 @@ class Fleet:
         ]
         return Run(
             targets,
-            self.info(reason),
+            self.info(reason, run=resume),
             rollout=self.rollout(strategy or self.strategy()),
             unreachable=plan.unreachable,
             owner=self,
@@ -379,10 +388,7 @@ class Fleet:
     def build(self, site: str, on_line: OnLine | None = None) -> BuiltSite:
         """The site, built and packed once per Fleet. Raises UnknownName, BuildError."""
         if site not in self._built:
-            built = build_site(self.project, site, self._scratch, on_line=on_line)
-            self._built[site] = built
-            members = (m.HostedMember(e.path, e.size, e.sha256.hex()) for e in built.members)
-            self._indexes.learn(built.release_digest, tuple(members))
+            self._built[site] = build_site(self.project, site, self._scratch, on_line=on_line)
         return self._built[site]
 
     def built(self, name: str, instance: Instance, on_line: OnLine | None = None) -> BuiltSite:
@@ -390,9 +396,10 @@ class Fleet:
         if name not in self._bundles:
             sites = [self.build(each, on_line) for each in instance.site_names]
             only = len(sites) == 1
-            self._bundles[name] = (
-                sites[0] if only else bundle(name, sites, instance.sites or {}, self._scratch)
-            )
+            made = sites[0] if only else bundle(name, sites, instance.sites or {}, self._scratch)
+            self._bundles[name] = made
+            members = (m.HostedMember(e.path, e.size, e.sha256.hex()) for e in made.members)
+            self._indexes.learn(made.release_digest, tuple(members))
         return self._bundles[name]
 
     # -- gathering --------------------------------------------------------------------------------
@@ -401,11 +408,14 @@ class Fleet:
         def look(machine: Machine) -> dict[tuple[str, str], Facts] | HostUnreachable:
             try:
                 with self._connect(machine).connect() as session:
-                    return {
+                    asked, began = time.time(), time.monotonic()
+                    found = {
                         (at.name, name): observe_instance(session, name, self._indexes)
                         for at, name, _ in self.scope
                         if at == machine
                     }
+                    self._refuse_skew(found.values(), asked, time.monotonic() - began)
+                    return found
             except HostUnreachable as error:
                 return error
 
@@ -422,6 +432,15 @@ class Fleet:
             UnreachableHost(host=host, code=error.code, reason=error.message)
             for host, error in errors
         )
+
+    def _refuse_skew(self, found: Iterable[Facts], asked: float, took_s: float) -> None:
+        for each in found:
+            ahead = skew(each.observation.wall, asked, took_s)
+            if self._skew_s_max is not None and abs(ahead) > self._skew_s_max:
+                raise ClockSkew(
+                    f"its clock is {ahead:+.0f} s from ours",
+                    hint="set the clocks; `zsops check --live` shows them all",
+                )
 
     def rollout(self, strategy: Strategy) -> Rollout:
         """The strategy on the hosts in scope, within `--concurrency`."""
@@ -497,11 +516,13 @@ class Fleet:
             recipient=machine.recipient,
         )
 
-    def info(self, reason: str) -> RunInfo:
-        """Who does this, and why; a new run."""
+    def info(self, reason: str, *, run: str | None = None) -> RunInfo:
+        """Who does this, and why; a new run, or `run` taken up again. Raises UsageError."""
+        if run is not None and not is_run_id(run):
+            raise UsageError(f"`{run}` is no run", hint="`zsops lock ls --json` names it")
         own = identity(os.getpid())  # None where there is no /proc: the lease then ends by its time
         return RunInfo(
-            id=new_run_id(),
+            id=run or new_run_id(),
             who=operator_name(),
             why=reason,
             commit=commit_of(self.project.directory),

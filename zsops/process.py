@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from zsops.frozen import frozen
 
@@ -195,6 +195,11 @@ class Adopted:
                 self.identity.send(signal.SIGKILL)
             time.sleep(0.02)
         return 0
+
+
+def become(argv: Sequence[str]) -> NoReturn:
+    """Go on as another program, found on the PATH. Raises OSError when there is none."""
+    os.execvp(argv[0], list(argv))  # noqa: S606 - a list, as everywhere here
 
 
 def start_piped(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
+from zsops.apply.target import RunInfo
 from zsops.config.hosts import Machine
-from zsops.errors import NoSuchRelease
+from zsops.errors import HostError, NoSuchRelease, ZsopsError
 from zsops.fleet import Fleet
 from zsops.host import messages as m
+from zsops.host import upkeep as words
 from zsops.plan.diff import diff_files
 from zsops.plan.model import FileChange
 from zsops.plan.wish import WishedFile
@@ -26,25 +30,25 @@ def leases(fleet: Fleet) -> list[tuple[str, m.Lease | None]]:
         names = [name for at, name, _ in fleet.scope if at == machine]
         return session.observe(names[0]).lease if names else None
 
-    return _asked(fleet, look)
+    return asked(fleet, look)
 
 
 def take_leases(fleet: Fleet, reason: str, ttl_s: float) -> list[tuple[str, m.Lease]]:
     """Hold every host for `ttl_s` seconds. Raises LeaseHeld, HostUnreachable."""
     info = fleet.info(reason)
     request = m.TakeLease(who=info.who, why=reason, ttl_s=ttl_s, run=info.id)
-    return _asked(fleet, lambda machine, session: session.take_lease(request))
+    return asked(fleet, lambda machine, session: session.take_lease(request))
 
 
 def break_leases(fleet: Fleet, reason: str) -> list[tuple[str, m.Lease | None]]:
     """End every host's lease, on the record; what was broken. Raises HostUnreachable."""
     who = fleet.info(reason).who
-    return _asked(fleet, lambda machine, session: session.break_lease(who, reason))
+    return asked(fleet, lambda machine, session: session.break_lease(who, reason))
 
 
 def audit(fleet: Fleet) -> list[tuple[str, m.AuditReport]]:
     """Walk every host's audit chain. Raises HostUnreachable."""
-    return _asked(fleet, lambda machine, session: session.audit_verify())
+    return asked(fleet, lambda machine, session: session.audit_verify())
 
 
 def prune(
@@ -58,17 +62,13 @@ def prune(
         names = [
             name for at, name, _ in fleet.scope if at == machine and session.observe(name).installed
         ]
-        lease = m.TakeLease(who=info.who, why="prune", ttl_s=_LEASE_TTL_S, run=info.id)
-        token = session.take_lease(lease).token
-        try:
+        with leased(session, info, "prune") as token:
             return [
                 (name, session.prune(m.Prune(token, name, count, dry_run=dry_run)))
                 for name in names
             ]
-        finally:
-            session.release_lease(token)
 
-    return [(host, *each) for host, found in _asked(fleet, clean) for each in found]
+    return [(host, *each) for host, found in asked(fleet, clean) for each in found]
 
 
 def diff(fleet: Fleet, old: str, new: str) -> Mapping[tuple[str, str], tuple[FileChange, ...]]:
@@ -95,7 +95,7 @@ def diff(fleet: Fleet, old: str, new: str) -> Mapping[tuple[str, str], tuple[Fil
                 found.append(((machine.name, name), changes))
         return found
 
-    compared = dict(each for _, found in _asked(fleet, compare) for each in found)
+    compared = dict(each for _, found in asked(fleet, compare) for each in found)
     if not compared:
         raise NoSuchRelease(
             f"no instance of `{fleet.env}` keeps both `{old}` and `{new}`",
@@ -120,6 +120,48 @@ def untrusted(fleet: Fleet) -> tuple[Untrusted, ...]:
     return tuple(found.values())
 
 
+def pause(fleet: Fleet, reason: str) -> list[tuple[str, words.Held]]:
+    """Keep deployments from every host until `resume`. Raises HostUnreachable."""
+    request = words.Hold(fleet.info(reason).who, reason)
+    return asked(fleet, lambda machine, session: session.hold(request))
+
+
+def resume(fleet: Fleet, reason: str) -> list[tuple[str, words.Held | None]]:
+    """Let deployments go on; what was lifted. Raises HostUnreachable."""
+    who = fleet.info(reason).who
+    return asked(fleet, lambda machine, session: session.lift_hold(who, reason))
+
+
+@dataclass(frozen=True)
+class HealedAt:
+    """What was put right at one instance; `error`: what cannot be."""
+
+    host: str
+    instance: str
+    done: tuple[str, ...] = ()
+    error: ZsopsError | None = None
+
+
+def heal(fleet: Fleet) -> list[HealedAt]:
+    """Bring every instance back to its host's own record. Raises HostUnreachable."""
+    info = fleet.info("heal drift")
+
+    def one(session: HostSession, machine: Machine, name: str) -> HealedAt:
+        try:
+            if not session.observe(name).installed:
+                return HealedAt(machine.name, name)
+            with leased(session, info, "heal drift") as token:
+                done = session.heal(words.Heal(token, name)).done
+            return HealedAt(machine.name, name, done)
+        except HostError as error:
+            return HealedAt(machine.name, name, error=error)
+
+    def look(machine: Machine, session: HostSession) -> list[HealedAt]:
+        return [one(session, machine, name) for at, name, _ in fleet.scope if at == machine]
+
+    return [each for _, found in asked(fleet, look) for each in found]
+
+
 def _named(kept: tuple[m.ReleaseInfo, ...], wanted: str) -> str | None:
     for each in kept:
         if wanted == each.release or (wanted.isdigit() and int(wanted) == each.number):
@@ -127,12 +169,26 @@ def _named(kept: tuple[m.ReleaseInfo, ...], wanted: str) -> str | None:
     return None
 
 
-def _asked(fleet: Fleet, ask: Callable[[Machine, HostSession], T]) -> list[tuple[str, T]]:
-    """The answers of all hosts, in order."""
+@contextmanager
+def leased(session: HostSession, info: RunInfo, why: str) -> Iterator[int]:
+    """Hold the host for a moment; going back and cleaning up may be done under a hold."""
+    lease = m.TakeLease(who=info.who, why=why, ttl_s=_LEASE_TTL_S, run=info.id, despite_hold=True)
+    token = session.take_lease(lease).token
+    try:
+        yield token
+    finally:
+        with suppress(ZsopsError):
+            session.release_lease(token)
+
+
+def asked(
+    fleet: Fleet, ask: Callable[[Machine, HostSession], T], *, in_turn: bool = False
+) -> list[tuple[str, T]]:
+    """The answers of all hosts, in order; `in_turn`: one host after the other."""
 
     def one(machine: Machine) -> T:
         with fleet.connect(machine) as session:
             return ask(machine, session)
 
-    answers = fleet.each(one)
+    answers = [one(each) for each in fleet.machines] if in_turn else fleet.each(one)
     return [(machine.name, each) for machine, each in zip(fleet.machines, answers, strict=True)]

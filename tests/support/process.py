@@ -35,8 +35,9 @@ class Finished:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Ours, without what would change a program's words."""
-    kept = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
+    """Ours, without what changes a program's words or has it compile itself at each start."""
+    unwanted = ("NOTIFY_SOCKET", "PYTHONDONTWRITEBYTECODE")
+    kept = {key: value for key, value in os.environ.items() if key not in unwanted}
     return {**kept, "NO_COLOR": "1", "LC_ALL": "C.UTF-8", **(extra or {})}
 
 

@@ -22,6 +22,7 @@ from zsops.apply.tell import Teller
 from zsops.errors import (
     DaemonFailed,
     ExitCode,
+    HostHeld,
     HostUnreachable,
     LeaseHeld,
     LinkLost,
@@ -37,6 +38,7 @@ from zsops.transport.base import HostSession
 
 #: A lease outlives the longest silence of a healthy run; the confirm window is added to it.
 _LEASE_TTL_S = 60.0
+_PAUSE_LOOK_S = 2.0
 
 
 class Aborted(Exception):
@@ -62,10 +64,13 @@ class InstanceRun:
         *,
         emit: Callable[[Event], None],
         abort: threading.Event,
+        may_wait: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`may_wait`: whether a host that is paused is waited for instead of refused."""
         self._target = target
         self._run = run
         self._abort = abort
+        self._may_wait = may_wait
         self._tell = Teller(emit, run=run.id, host=target.host, instance=target.instance)
         self._link = Link(target.transport, self._tell)
         self._token: int | None = None
@@ -156,10 +161,27 @@ class InstanceRun:
             # A host elsewhere cannot see our process: there the lease ends by its time alone.
             pid=self._run.pid if self._target.reach is None else None,
             pid_started=self._run.pid_started if self._target.reach is None else None,
+            despite_hold=self._target.tar is None,
         )
         with self._tell.step("lease") as done:
-            self._token = self._link.ask(lambda session: session.take_lease(request)).token
+            self._token = self._lease(request).token
             done.detail = ""
+
+    def _lease(self, request: m.TakeLease) -> m.Lease:
+        """A host that was paused while the run is under way is waited for: others have begun."""
+        told = False
+        while True:
+            try:
+                return self._link.ask(lambda session: session.take_lease(request))
+            except HostHeld as paused:
+                if not self._may_wait():
+                    raise
+                if not told:
+                    self._tell.note(f"{paused.message}; waiting for `zsops resume`", "warning")
+                    told = True
+            self._link.close()
+            self._abort.wait(_PAUSE_LOOK_S)
+            self._stop_if_aborted()
 
     def _look_again(self) -> None:
         """Under the lease nothing moves any more: is it still what was planned for?"""

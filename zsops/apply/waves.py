@@ -118,12 +118,19 @@ class WaveDriver:
         if self._stopped():
             return
         for target in self._mine(host):
-            run = InstanceRun(target, self._info, emit=self._emit, abort=self._abort)
+            run = InstanceRun(
+                target, self._info, emit=self._emit, abort=self._abort, may_wait=self._has_begun
+            )
             result = run.execute()
             self._end(target, result)
             if result.outcome not in GOOD:
                 self._count(host, result)
                 return
+
+    def _has_begun(self) -> bool:
+        """Whether a host is on the new release already, so that giving up would leave a half."""
+        with self._lock:
+            return any(each.outcome == "committed" for each in self._results.values())
 
     def _mine(self, host: str) -> list[Target]:
         return [each for (name, _), each in self._targets.items() if name == host]

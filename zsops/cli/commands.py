@@ -10,15 +10,19 @@ from zsops.cli import (
     audit,
     build,
     check,
+    daemon,
     deploy,
     diff,
     drift,
     ech,
+    execute,
     explain,
     history,
     hosts,
     init,
     lock,
+    logs,
+    pause,
     plan,
     prune,
     rollback,
@@ -43,6 +47,11 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "drift": drift.drift,
     "diff": diff.diff,
     "prune": prune.prune,
+    "pause": pause.pause,
+    "resume": pause.resume,
+    "logs": logs.logs,
+    "exec": execute.execute,
+    "ssh": execute.ssh,
     "explain": explain.explain,
     "schema": schema.schema,
 }
@@ -58,3 +67,4 @@ def register(app: typer.Typer) -> None:
     app.add_typer(hosts.app, name="hosts")
     app.add_typer(tls.app, name="tls")
     app.add_typer(ech.app, name="ech")
+    app.add_typer(daemon.app, name="daemon")

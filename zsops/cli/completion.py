@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from zsops.config.load import FILE_NAME, Project, load_project
+from zsops.config.scope import machines_of
 from zsops.errors import ConfigError
 
 
@@ -21,6 +22,30 @@ def complete_site(context: typer.Context, incomplete: str) -> list[str]:
     """Sites that begin so."""
     project = _project(context)
     return _matching(project.config.sites, incomplete) if project else []
+
+
+def complete_host(context: typer.Context, incomplete: str) -> list[str]:
+    """Hosts that begin so, of any environment."""
+    return _matching(_names(context, hosts_only=True), incomplete)
+
+
+def complete_selector(context: typer.Context, incomplete: str) -> list[str]:
+    """Hosts, groups and labels, after whatever of a selector is there already."""
+    start = max(incomplete.rfind(each) for each in "&|!( ") + 1
+    before, word = incomplete[:start], incomplete[start:]
+    return [before + each for each in _matching(_names(context), word)]
+
+
+def _names(context: typer.Context, *, hosts_only: bool = False) -> set[str]:
+    project = _project(context)
+    found: set[str] = set()
+    for environment in project.environments.values() if project else ():
+        for machine in machines_of(project.config, environment) if project else ():
+            found.add(machine.name)
+            if not hosts_only:
+                found.update(machine.groups)
+                found.update(f"{name}={value}" for name, value in machine.labels.items())
+    return found
 
 
 def _project(context: typer.Context) -> Project | None:

@@ -59,6 +59,10 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
     retry: Annotated[
         bool, typer.Option("--retry", help="Try a release again that failed on this host.")
     ] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN", help="Take up a run that was cut off."),
+    ] = None,
 ) -> None:
     """Build, plan, and put the result into service; revert by itself if it is not healthy."""
     invocation: Invocation = context.obj
@@ -77,6 +81,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
         confirm_window=not no_confirm_window,
         retry_failed=retry,
         strategy=chosen,
+        resume=resume,
     )
     raise typer.Exit(watch("deploy", fleet, run, invocation, made))
 

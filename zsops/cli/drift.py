@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated, Any
+
 import typer
 
+from zsops import upkeep
 from zsops.cli.columns import columns
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
@@ -12,10 +16,23 @@ from zsops.notify.around import tell
 from zsops.notify.notice import NoticeHost
 
 
-def drift(context: typer.Context, env: EnvArgument = None, env_option: EnvOption = None) -> None:
+def drift(
+    context: typer.Context,
+    env: EnvArgument = None,
+    env_option: EnvOption = None,
+    heal: Annotated[
+        bool, typer.Option("--heal", help="Bring hosts back to their own record first.")
+    ] = False,
+) -> None:
     """Compare what hosts serve with their own record. Exit 13 when one differs."""
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
+    healed = upkeep.heal(fleet) if heal else []
+    for done in healed:
+        for text in done.done:
+            invocation.say(f"{done.instance} on {done.host}: {text}")
+        if done.error is not None:
+            invocation.say(f"{done.instance} on {done.host}: {done.error.render()}")
     rows, result, codes = [], [], []
     for each in fleet.status():
         seen = each.observation
@@ -40,5 +57,18 @@ def drift(context: typer.Context, env: EnvArgument = None, env_option: EnvOption
         for problem in tell(fleet, "drift", "drift", fleet.info(""), drifted):
             invocation.warn(problem)
     text = columns(("HOST", "INSTANCE", "STATE", "DRIFT"), rows)
-    invocation.answer("drift", {"environment": fleet.env, "instances": result}, text, code)
+    answer = {"environment": fleet.env, "instances": result, "healed": _healed(healed)}
+    invocation.answer("drift", answer, text, code)
     raise typer.Exit(code)
+
+
+def _healed(healed: Sequence[upkeep.HealedAt]) -> list[dict[str, Any]]:
+    return [
+        {
+            "host": each.host,
+            "instance": each.instance,
+            "done": list(each.done),
+            "error": each.error.message if each.error else None,
+        }
+        for each in healed
+    ]

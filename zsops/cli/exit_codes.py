@@ -21,6 +21,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.DRIFT: "`status`: a host serves something else than it should",
     ExitCode.CANARY_WAITS: "the first wave is healthy and waits: `zsops promote`",
     ExitCode.HOOK: "a required hook failed; before a deployment, nothing was touched",
+    ExitCode.COMMAND_FAILED: "`exec`: the command failed on a host",
     ExitCode.INTERRUPTED: "interrupted; what was unconfirmed is reverted",
 }
 

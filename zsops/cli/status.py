@@ -81,6 +81,9 @@ def _remarks(status: InstanceStatus) -> list[str]:
         remarks.append(f"{name}: not confirmed, goes back in {seen.deadline_s:.0f} s")
     if seen.drift:
         remarks.append(f"{name}: drift: {seen.drift}")
+    if seen.hold is not None:
+        why = f": {seen.hold.why}" if seen.hold.why else ""
+        remarks.append(f"{name}: paused by {seen.hold.who}{why}; `zsops resume`")
     if seen.lease is not None:
         why = f': "{seen.lease.why}"' if seen.lease.why else ""
         remarks.append(f"{name}: held by {seen.lease.who}{why}")
@@ -105,4 +108,5 @@ def _result(status: InstanceStatus) -> dict[str, Any]:
         "daemon": asdict(seen.daemon),
         "releases": [asdict(each) for each in seen.releases],
         "lease": asdict(seen.lease) if seen.lease else None,
+        "hold": asdict(seen.hold) if seen.hold else None,
     }

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from zsops.frozen import frozen
 from zsops.host import messages as m
+from zsops.host import upkeep
 from zsops.host.service import HostService
 
 Q = TypeVar("Q")
@@ -74,6 +75,17 @@ class EntryList:
 @frozen
 class MaybeLease:
     lease: m.Lease | None
+
+
+@frozen
+class LiftHold:
+    who: str
+    why: str
+
+
+@frozen
+class MaybeHeld:
+    held: upkeep.Held | None
 
 
 @frozen
@@ -149,11 +161,22 @@ START_DAEMON = Call(
 STOP_DAEMON = Call(
     "stop_daemon", OfInstance, Stopped, lambda host, q: Stopped(host.stop_daemon(q.instance))
 )
+RELOAD_DAEMON = Call(
+    "reload_daemon", OfInstance, m.DaemonState, lambda host, q: host.reload_daemon(q.instance)
+)
+FACTS = Call("facts", Nothing, upkeep.HostFacts, lambda host, _: host.facts())
+READ_LOG = Call("read_log", upkeep.ReadLog, upkeep.LogLines, HostService.read_log)
+HOLD = Call("hold", upkeep.Hold, upkeep.Held, HostService.hold)
+LIFT_HOLD = Call(
+    "lift_hold", LiftHold, MaybeHeld, lambda host, q: MaybeHeld(host.lift_hold(q.who, q.why))
+)
+HEAL = Call("heal", upkeep.Heal, upkeep.Healed, HostService.heal)
 
 # `Any`: each call has its own pair of types, and the codec checks what came against them.
 _ALL: tuple[Call[Any, Any], ...] = (
     HELLO, INSTALL, OBSERVE, MEMBERS, TAKE_LEASE, RELEASE_LEASE, BREAK_LEASE, STAGE, APPLY,
     CONFIRM, REVERT, PREPARE_ROLLBACK, PREPARE_ROTATION, RECIPIENTS, HISTORY, AUDIT_VERIFY,
     PRUNE, PIN, DAEMON_STATUS, START_DAEMON, STOP_DAEMON,
+    RELOAD_DAEMON, FACTS, READ_LOG, HOLD, LIFT_HOLD, HEAL,
 )  # fmt: skip
 BY_NAME = {call.name: call for call in _ALL}

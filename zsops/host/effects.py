@@ -16,7 +16,7 @@ from zsops.errors import HostError
 from zsops.frozen import frozen, hidden
 from zsops.host.extents import Extent
 from zsops.host.messages import DaemonState, HostedMember, StepEvent
-from zsops.host.world import Fetched, ReloadAnswer, Secrets, Started, Target, World
+from zsops.host.world import About, Fetched, ReloadAnswer, Secrets, Started, Target, World
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -211,6 +211,12 @@ class ProcessAlive(Effect[bool]):
 
     def perform(self, world: World) -> bool:
         return world.tools.process_alive(self.pid, self.started)
+
+
+@frozen
+class AboutMachine(Effect[About]):
+    def perform(self, world: World) -> About:
+        return world.tools.about()
 
 
 @frozen

@@ -9,6 +9,7 @@ from zsops.frozen import frozen
 
 LOCK = "lock"
 LEASE = "lease.json"
+HOLD = "hold.json"
 #: The host's own age identity (0600): what operators encrypt to, unless they name another key.
 IDENTITY = "identity.age"
 AUDIT = "audit.jsonl"

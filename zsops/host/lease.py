@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 
-from zsops.errors import LeaseHeld, StaleToken
+from zsops.errors import HostHeld, LeaseHeld, StaleToken
 from zsops.frozen import frozen, replace
-from zsops.host import audit
+from zsops.host import audit, hold
 from zsops.host.codec import from_json, to_json
 from zsops.host.effects import (
     BootId,
@@ -110,8 +110,10 @@ def take(request: TakeLease) -> Steps[Lease]:
         raise LeaseHeld(
             f"the host is held by `{held.who}`{why} since {now - held.taken:.0f} s "
             f"(lease {held.ttl_s:.0f} s, {left:.0f} s left)",
-            hint=f"wait for it to finish; a dead holder's lease ends by itself in {left:.0f} s",
+            hint=f"wait for it to finish; a dead holder's lease ends by itself in {left:.0f} s"
+            + (f", or take it up: `zsops deploy --resume {held.run}`" if held.run else ""),
         )
+    yield from _refuse_paused(request)
     held = Held(
         token=file.counter + 1,
         who=request.who,
@@ -128,6 +130,16 @@ def take(request: TakeLease) -> Steps[Lease]:
     yield from _save(LeaseFile(held.token, held))
     yield from audit.record("lease-taken", who=held.who, why=held.why, detail=f"token {held.token}")
     return _shown(held, now)
+
+
+def _refuse_paused(request: TakeLease) -> Steps[None]:
+    paused = yield from hold.read()
+    if paused is not None and not request.despite_hold:
+        why = f" ({paused.why})" if paused.why else ""
+        raise HostHeld(
+            f"`{paused.who}` paused deployments to this host at {paused.at}{why}",
+            hint="`zsops resume` lets them go on",
+        )
 
 
 def release(token: int) -> Steps[None]:

@@ -18,7 +18,7 @@ from zsops.host.disk import RealDisk
 from zsops.host.extents import Extent, read_extents
 from zsops.host.messages import HostedMember, StepEvent
 from zsops.host.seal import make_identity, public_facts, recipients_of, unseal
-from zsops.host.world import DaemonDoor, PublicFacts, Secrets
+from zsops.host.world import About, DaemonDoor, PublicFacts, Secrets
 from zsops.process import Identity
 
 if TYPE_CHECKING:
@@ -162,6 +162,18 @@ class RealTools:
 
     def process_alive(self, pid: int, started: int) -> bool:
         return Identity(pid, started).is_alive()
+
+    def about(self) -> About:
+        import getpass
+
+        try:
+            user = getpass.getuser()
+        except (OSError, KeyError):  # a uid without a passwd entry
+            user = f"uid{os.getuid()}"
+        system = os.uname()
+        return About(
+            user, f"{system.sysname} {system.release}", Path("/run/systemd/system").is_dir()
+        )
 
 
 def _no_chunk() -> bytes:

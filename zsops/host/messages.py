@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from zsops.frozen import frozen, hidden
+from zsops.host.upkeep import Held
 
 PROTOCOL_VERSION = 1
 # A host also answers the version before its own, so that operators need not update in lockstep.
@@ -264,6 +265,8 @@ class Observation:
     quarantine: tuple[QuarantinedRelease, ...] = ()
     daemon: DaemonState = DaemonState(running=False)
     lease: Lease | None = None
+    hold: Held | None = None
+    wall: str = ""  # the host's clock
     deadline_s: float | None = None  # seconds until a self-revert
     unsafe: str | None = None  # why this host needs a person
     drift: str | None = None  # what differs from what the journal says
@@ -292,6 +295,7 @@ class TakeLease:
     run: str  # unique per zsops invocation
     pid: int | None = None  # operator process on this host: a lease of a dead process is void
     pid_started: int | None = None
+    despite_hold: bool = False  # to go back, which a hold does not forbid
 
 
 # -- stage ----------------------------------------------------------------------------------------

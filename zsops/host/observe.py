@@ -7,9 +7,9 @@ import json
 
 from zsops.errors import NoSuchRelease
 from zsops.frozen import replace
-from zsops.host import health, journal, lease, rollback, store
+from zsops.host import health, hold, journal, lease, rollback, store
 from zsops.host.codec import to_json
-from zsops.host.effects import DaemonStatus, FreeBytes, Now, ReadMembers, Steps, do
+from zsops.host.effects import DaemonStatus, FreeBytes, Now, ReadMembers, Steps, WallTime, do
 from zsops.host.journal import State
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import (
@@ -28,8 +28,11 @@ def observe(instance: str) -> Steps[Observation]:
     state = yield from journal.peek(paths)
     free = yield from do(FreeBytes())
     held = yield from lease.holder()
+    paused, wall = (yield from hold.read()), (yield from do(WallTime()))
     if state is None:
-        return Observation(instance, installed=False, lease=held, free_bytes=free)
+        return Observation(
+            instance, installed=False, lease=held, hold=paused, wall=wall, free_bytes=free
+        )
     settings = yield from health.settings(paths)
     linked = yield from store.linked(paths, paths.current)
     releases = yield from _releases(paths)
@@ -52,6 +55,8 @@ def observe(instance: str) -> Steps[Observation]:
         quarantine=(yield from store.quarantine(paths)).releases,
         daemon=daemon,
         lease=held,
+        hold=paused,
+        wall=wall,
         deadline_s=left,
         unsafe=state.unsafe,
         drift=_drift(state, linked, known, daemon),

@@ -78,11 +78,12 @@ class Session:
         return {"answer": to_json(call.perform(self._host, request))}
 
     def _refuse_foreign(self, call: str, request: object) -> None:
-        """A key that is pinned to some instances deploys those, and breaks nobody's lease."""
+        """A key that is pinned to some instances deploys those, and ends nobody's lease or hold."""
         if not self._scope:
             return
         named = getattr(request, "instance", None)
-        if call == calls.BREAK_LEASE.name or (named is not None and named not in self._scope):
+        for_all = (calls.BREAK_LEASE.name, calls.HOLD.name, calls.LIFT_HOLD.name)
+        if call in for_all or (named is not None and named not in self._scope):
             raise OutOfScope(
                 f"this session may only deploy {', '.join(sorted(self._scope))}",
                 hint="the host's `authorized_keys` pins this key to them",

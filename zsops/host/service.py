@@ -10,30 +10,38 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from zeroserve import __version__
-from zsops.errors import BadRequest, DaemonFailed
+from zsops.errors import BadRequest, DaemonFailed, DaemonStopped, DeployInFlight
 from zsops.host import (
     audit,
     journal,
     lease,
+    logs,
     material,
     protocol,
     prune,
     recover,
+    revert,
     rollback,
     stage,
     store,
+    upkeep,
 )
+from zsops.host import heal as healing
+from zsops.host import hold as holding
 from zsops.host import install as installing
 from zsops.host import messages as m
 from zsops.host import observe as observing
 from zsops.host.effects import (
+    AboutMachine,
     BootId,
     DaemonStatus,
     Effect,
     EnsureDaemon,
+    FreeBytes,
     ListDir,
     Steps,
     StopDaemon,
+    WallTime,
     do,
     drive,
 )
@@ -42,6 +50,7 @@ from zsops.host.world import World
 
 T = TypeVar("T")
 _START_TIMEOUT_S = 20.0
+_RELOAD_TIMEOUT_S = 30.0
 
 
 class HostService:
@@ -130,6 +139,24 @@ class HostService:
         # Without the lock: a supervisor that is asked to stop may be about to take it.
         return self._look(do(StopDaemon(InstancePaths(instance).name)))
 
+    def reload_daemon(self, instance: str) -> m.DaemonState:
+        return self._change(_reload(instance))
+
+    def facts(self) -> upkeep.HostFacts:
+        return self._look(_facts())
+
+    def read_log(self, request: upkeep.ReadLog) -> upkeep.LogLines:
+        return self._look(logs.read(request))
+
+    def hold(self, request: upkeep.Hold) -> upkeep.Held:
+        return self._change(holding.place(request))
+
+    def lift_hold(self, who: str, why: str) -> upkeep.Held | None:
+        return self._change(holding.lift(who, why))
+
+    def heal(self, request: upkeep.Heal) -> upkeep.Healed:
+        return self._change(healing.heal(request))
+
     # -- the host's own, not reachable by an operator --------------------------------
 
     def expire(self, instance: str) -> recover.Settled:
@@ -174,6 +201,33 @@ def _pin(request: m.Pin) -> Steps[None]:
 
 def _status(instance: str) -> Steps[m.DaemonState]:
     yield from journal.read(InstancePaths(instance))
+    return (yield from do(DaemonStatus(instance)))
+
+
+def _facts() -> Steps[upkeep.HostFacts]:
+    about = yield from do(AboutMachine())
+    return upkeep.HostFacts(
+        wall=(yield from do(WallTime())),
+        software=software(),
+        user=about.user,
+        kernel=about.kernel,
+        systemd=about.systemd,
+        free_bytes=(yield from do(FreeBytes())),
+    )
+
+
+def _reload(instance: str) -> Steps[m.DaemonState]:
+    paths = InstancePaths(instance)
+    state = (yield from recover.settle(paths, None)).state
+    if state.phase.in_flight:
+        raise DeployInFlight(f"a deployment of `{instance}` is not confirmed yet")
+    if not (yield from do(DaemonStatus(instance))).running:
+        raise DaemonStopped(
+            f"the daemon of `{instance}` is not running", hint="`zsops daemon start` starts it"
+        )
+    problem = yield from revert.load(paths, state.prev, _RELOAD_TIMEOUT_S)
+    if problem is not None:
+        raise DaemonFailed(f"the daemon of `{instance}` does not reload: {problem}")
     return (yield from do(DaemonStatus(instance)))
 
 

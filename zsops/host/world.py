@@ -129,6 +129,15 @@ class PublicFacts:
     ech: tuple[EchFacts, ...] = ()
 
 
+@frozen
+class About:
+    """The machine: who we are on it, and what it runs."""
+
+    user: str
+    kernel: str
+    systemd: bool
+
+
 class Tools(Protocol):
     """The parts of `zeroserve` (and the host's facts) the protocol builds on."""
 
@@ -144,6 +153,7 @@ class Tools(Protocol):
     def unseal(self, identity: bytes, sealed: bytes) -> bytes: ...
     def public_facts(self, cert_pem: bytes, ech_pems: tuple[bytes, ...]) -> PublicFacts: ...
     def process_alive(self, pid: int, started: int) -> bool: ...
+    def about(self) -> About: ...
 
 
 class World(Protocol):

@@ -15,6 +15,11 @@ def new_run_id() -> str:
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
+def is_run_id(text: str) -> bool:
+    """Whether `text` has the form of a run's name."""
+    return len(text) == 26 and set(text) <= set(_CROCKFORD)
+
+
 def timestamp() -> str:
     """Now: RFC 3339, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol, Self, runtime_checkable
 
 from zsops.host import messages as m
+from zsops.host import upkeep
 
 # Called with (bytes the host has, bytes in total) while a tar is sent, first at the resume offset.
 UploadProgress = Callable[[int, int], None]
@@ -115,6 +116,24 @@ class HostSession(Protocol):
 
     def stop_daemon(self, instance: str) -> bool:
         """Stop supervisor and daemon gracefully; false when nothing ran."""
+
+    def reload_daemon(self, instance: str) -> m.DaemonState:
+        """Have the daemon load what is in service anew; `DaemonFailed` when it will not."""
+
+    def facts(self) -> upkeep.HostFacts:
+        """The machine: its clock, software, user, disk."""
+
+    def read_log(self, request: upkeep.ReadLog) -> upkeep.LogLines:
+        """Lines of a log; see `ReadLog`."""
+
+    def hold(self, request: upkeep.Hold) -> upkeep.Held:
+        """Keep new deployments away; leases are refused with `HostHeld` from now on."""
+
+    def lift_hold(self, who: str, why: str) -> upkeep.Held | None:
+        """End the hold; None when there was none."""
+
+    def heal(self, request: upkeep.Heal) -> upkeep.Healed:
+        """Bring the instance back to its own journal; wants a lease."""
 
 
 @runtime_checkable

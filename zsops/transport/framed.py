@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
 
 from zsops.errors import DigestMismatch, HostError, LinkLost, ProtocolMismatch, host_error
-from zsops.host import calls
+from zsops.host import calls, upkeep
 from zsops.host import messages as m
 from zsops.host.codec import from_json, to_json
 from zsops.host.frames import CHUNK_BYTES, FrameReader, Sink, Source
@@ -139,6 +139,24 @@ class FramedSession:
 
     def stop_daemon(self, instance: str) -> bool:
         return self._ask(calls.STOP_DAEMON, calls.OfInstance(instance)).stopped
+
+    def reload_daemon(self, instance: str) -> m.DaemonState:
+        return self._ask(calls.RELOAD_DAEMON, calls.OfInstance(instance))
+
+    def facts(self) -> upkeep.HostFacts:
+        return self._ask(calls.FACTS, calls.Nothing())
+
+    def read_log(self, request: upkeep.ReadLog) -> upkeep.LogLines:
+        return self._ask(calls.READ_LOG, request)
+
+    def hold(self, request: upkeep.Hold) -> upkeep.Held:
+        return self._ask(calls.HOLD, request)
+
+    def lift_hold(self, who: str, why: str) -> upkeep.Held | None:
+        return self._ask(calls.LIFT_HOLD, calls.LiftHold(who, why)).held
+
+    def heal(self, request: upkeep.Heal) -> upkeep.Healed:
+        return self._ask(calls.HEAL, request)
 
     # -- frames ----------------------------------------------------------------------
 

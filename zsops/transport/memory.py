@@ -16,13 +16,13 @@ from typing import BinaryIO, Self
 
 from zeroserve.pack.member_index import MemberIndex
 from zsops.errors import HostUnreachable, LinkLost
-from zsops.host import machine, seal
+from zsops.host import machine, seal, upkeep
 from zsops.host import messages as m
 from zsops.host.effects import Effect
 from zsops.host.extents import Extent
 from zsops.host.frames import CHUNK_BYTES
 from zsops.host.service import HostService
-from zsops.host.world import Disk, PublicFacts, Secrets
+from zsops.host.world import About, Disk, PublicFacts, Secrets
 from zsops.transport.base import UploadProgress
 from zsops.transport.memory_daemon import MemoryDaemon
 from zsops.transport.memory_disk import MemoryDisk
@@ -118,6 +118,9 @@ class MemoryTools:
     def process_alive(self, pid: int, started: int) -> bool:
         del started
         return pid not in self.dead_processes
+
+    def about(self) -> About:
+        return About("nobody", "memory 1", systemd=False)
 
     def _write_out(self, path: str, place: Path) -> None:
         for name in self._disk.list_dir(path):
@@ -288,6 +291,24 @@ class MemorySession:
 
     def stop_daemon(self, instance: str) -> bool:
         return self._host().stop_daemon(instance)
+
+    def facts(self) -> upkeep.HostFacts:
+        return self._host().facts()
+
+    def read_log(self, request: upkeep.ReadLog) -> upkeep.LogLines:
+        return self._host().read_log(request)
+
+    def hold(self, request: upkeep.Hold) -> upkeep.Held:
+        return self._host().hold(request)
+
+    def lift_hold(self, who: str, why: str) -> upkeep.Held | None:
+        return self._host().lift_hold(who, why)
+
+    def heal(self, request: upkeep.Heal) -> upkeep.Healed:
+        return self._host().heal(request)
+
+    def reload_daemon(self, instance: str) -> m.DaemonState:
+        return self._host().reload_daemon(instance)
 
     def _events(self, run: Callable[[], m.Outcome]) -> Iterator[m.StepEvent]:
         """All events at the end of the run: nobody else moves meanwhile in a single thread."""

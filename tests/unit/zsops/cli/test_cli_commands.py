@@ -67,6 +67,7 @@ def zsops(
             on=invocation.on,
             connect=lambda machine: MemoryTransport(shop.of(machine.name)),
             probe=probe,
+            skew_s_max=None,
         )
 
     monkeypatch.setattr(Invocation, "fleet", fleet)
@@ -419,3 +420,78 @@ def test_every_exit_code_of_this_version_is_reached_here() -> None:
     missing = [code for code in ExitCode if f"ExitCode.{code.name}" not in text]
     assert not missing
     assert all("not in this version" in MEANING[code] for code in later)
+
+
+def test_exec_runs_here_and_fails_with_its_own_code(zsops: Zsops) -> None:
+    good = zsops("exec", "--", "printf", "a b\\n")
+    assert (good.code, good.out) == (ExitCode.OK, "local | a b\n")
+    bad = zsops("exec", "--json", "--", "sh", "-c", "echo no >&2; exit 3")
+    assert bad.code == ExitCode.COMMAND_FAILED
+    (host,) = bad.document["result"]["hosts"]
+    assert (host["code"], host["stderr"]) == (3, "no\n")
+    assert zsops("exec").code == ExitCode.USAGE
+
+
+def test_pause_keeps_deployments_away_but_not_the_way_back(zsops: Zsops, shop: MemoryFleet) -> None:
+    for text in ("one", "two"):
+        shop.write(**{"index.html": f"<title>{text}</title>"})
+        assert zsops("deploy").code == ExitCode.OK
+    assert zsops("pause", "--reason", "fair").code == ExitCode.OK
+    assert "paused by" in zsops("status").err
+    shop.write(**{"index.html": "<title>three</title>"})
+    refused = zsops("deploy")
+    assert refused.code == ExitCode.LOCKED
+    assert "error[paused]" in refused.err
+    assert "(fair)" in refused.err
+    assert zsops("rollback").code == ExitCode.OK
+    assert "goes on, was paused by" in zsops("resume").out
+    assert "was not paused" in zsops("resume").out
+    assert zsops("deploy").code == ExitCode.OK
+
+
+def test_drift_is_healed(zsops: Zsops, shop: MemoryFleet) -> None:
+    assert zsops("deploy").code == ExitCode.OK
+    shop.host.service().stop_daemon("web")
+    assert zsops("drift").code == ExitCode.DRIFT
+    healed = zsops("drift", "--heal")
+    assert healed.code == ExitCode.OK
+    assert "was down" in healed.err
+    assert zsops("drift", "--heal", "--json").document["result"]["healed"][0]["done"] == []
+
+
+def test_daemons_are_installed_started_and_stopped(zsops: Zsops) -> None:
+    assert zsops("daemon", "status").code == ExitCode.DRIFT
+    assert zsops("daemon", "install").code == ExitCode.OK
+    assert zsops("daemon", "status", "--json").document["result"]["daemons"][0]["running"] is True
+    assert "stopped" in zsops("daemon", "stop").out
+    assert zsops("daemon", "reload").code == ExitCode.USAGE
+    for verb in ("start", "reload", "restart"):
+        assert "pid" in zsops("daemon", verb).out
+
+
+def test_logs_are_merged_and_harmless(zsops: Zsops, shop: MemoryFleet) -> None:
+    assert zsops("deploy").code == ExitCode.OK
+    text = "2026-01-01T00:00:01Z one\n2026-01-01T00:00:02Z \x1b[2Jtwo\n"
+    shop.host.disk.write("i/web/log/daemon.log", text.encode(), 0o640)
+    said = zsops("logs", "--unit", "daemon", "--grep", "two")
+    assert said.out == "local web | 2026-01-01T00:00:02Z \N{REPLACEMENT CHARACTER}[2Jtwo\n"
+    assert zsops("logs", "--since", "x").code == ExitCode.USAGE
+
+
+def test_live_check_finds_a_clock_that_is_wrong(zsops: Zsops, shop: MemoryFleet) -> None:
+    said = zsops("check", "--live")
+    assert said.code == ExitCode.DRIFT
+    assert "its clock is -" in said.err
+    shop.host.reachable = False
+    assert zsops("check", "--live").code == ExitCode.UNREACHABLE
+
+
+def test_a_run_is_taken_up_by_its_name(zsops: Zsops, shop: MemoryFleet) -> None:
+    run_id = "01M86G204H1C038ZCZQCQ0A3NN"
+    left = m.TakeLease(who="ana@ci", why="deploy", ttl_s=600.0, run=run_id)
+    shop.host.service().take_lease(left)
+    refused = zsops("deploy")
+    assert refused.code == ExitCode.LOCKED
+    assert f"zsops deploy --resume {run_id}" in refused.err
+    assert zsops("deploy", "--resume", "nonsense").code == ExitCode.USAGE
+    assert zsops("deploy", "--resume", run_id).code == ExitCode.OK
