@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 import time
 import weakref
@@ -55,6 +56,7 @@ from zsops.process import identity
 from zsops.reach import Connector, Reach
 from zsops.report.run_id import is_run_id, new_run_id
 from zsops.transport.base import HostSession, Transport
+from zsops.transport.limits import Limits
 
 T = TypeVar("T")
 
@@ -74,6 +76,7 @@ class Fleet:
         connect: Connector | None = None,
         probe: ExternalProbe = probe_from_here,
         concurrency: int = CONCURRENCY,
+        limits: Limits | None = None,
         skew_s_max: float | None = SKEW_S_MAX,
     ) -> None:
         """`on`: a selector that narrows the environment's hosts. Raises ConfigError, UsageError.
@@ -84,7 +87,7 @@ class Fleet:
         self.env, self.environment = project.environment(env)
         self.machines = chosen(machines_of(project.config, self.environment), on)
         self.warnings: list[str] = []
-        self.reach = Reach(project.directory, warn=self.warnings.append)
+        self.reach = Reach(project.directory, limits=limits, warn=self.warnings.append)
         weakref.finalize(self, self.reach.close)
         self._connect = connect or self.reach
         self._concurrency = concurrency
@@ -371,7 +374,8 @@ class Fleet:
                     with_secrets=with_secrets,
                     rollback_site=site,
                     site_hosts=site_hosts(instance),
-                    probe=self.probe_of(machine),
+                    probe=self.external_probe,
+                    dial=self.dialer(machine),
                     reach=machine.address,
                 )
             )
@@ -448,10 +452,14 @@ class Fleet:
         waves = (replace(each, batch=min(each.batch, self._concurrency)) for each in made.waves)
         return replace(made, waves=tuple(waves))
 
-    def probe_of(self, machine: Machine) -> ExternalProbe | None:
-        """A host behind a jump host is not reached from here except by SSH."""
-        wanted = self.project.config.defaults.confirm.probe and not machine.ssh.jump
-        return self._probe if wanted else None
+    @property
+    def external_probe(self) -> ExternalProbe | None:
+        """The look from outside, unless the file wants none."""
+        return self._probe if self.project.config.defaults.confirm.probe else None
+
+    def dialer(self, machine: Machine) -> Callable[[str, int], socket.socket] | None:
+        """A host behind jump hosts is asked from the last of them."""
+        return None if machine.address is None else self.reach.dialer(machine)
 
     def _machine(self, name: str) -> Machine:
         return next(each for each in self.machines if each.name == name)
@@ -508,7 +516,8 @@ class Fleet:
             tar=self.built(name, instance).tar,
             extents=self.built(name, instance).extents,
             sites=self.built(name, instance).sites,
-            probe=self.probe_of(machine) if probe else None,
+            probe=self.external_probe if probe else None,
+            dial=self.dialer(machine),
             reach=machine.address,
             fresh_confirm=probe,
             retry_quarantined=retry,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,11 @@ class Reach:
         ssh = machine.ssh
         remote = Remote(program=ssh.program or ("zsops-host",), root=ssh.root, sudo=bool(ssh.sudo))
         return SshTransport(machine.name, self.wish(machine), remote, self._network)
+
+    def dialer(self, machine: Machine) -> Callable[[str, int], socket.socket]:
+        """Opens TCP connections from where the machine is seen: its last jump host, or here."""
+        wish = self.wish(machine)
+        return lambda host, port: self._network.dial(wish, host, port)
 
     def wish(self, machine: Machine) -> SshWish:
         """What the file says of the way to `machine`."""

@@ -51,7 +51,9 @@ STRACE = Counterpart("strace", ("--version",))
 GNU_TAR = Counterpart("tar", ("--version",))
 CARGO = Counterpart("cargo", ("--version",))
 H2SPEC = Counterpart("h2spec", ("--version",))
-ALL = (CURL, GO, CHROMIUM, STRACE, GNU_TAR, CARGO, H2SPEC)
+OPENSSH = Counterpart("ssh", ("-V",))  # client and server come from one source, in one version
+SYSTEMD = Counterpart("systemd-analyze", ("--version",))
+ALL = (CURL, GO, CHROMIUM, STRACE, GNU_TAR, CARGO, H2SPEC, OPENSSH, SYSTEMD)
 
 
 def cache_directory() -> Path:

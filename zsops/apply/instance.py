@@ -161,7 +161,7 @@ class InstanceRun:
             # A host elsewhere cannot see our process: there the lease ends by its time alone.
             pid=self._run.pid if self._target.reach is None else None,
             pid_started=self._run.pid_started if self._target.reach is None else None,
-            despite_hold=self._target.tar is None,
+            despite_hold=self._target.plan is None,
         )
         with self._tell.step("lease") as done:
             self._token = self._lease(request).token

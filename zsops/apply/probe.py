@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import socket
 import ssl
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from zsops.apply.target import Target
 from zsops.config.values import split_address
-from zsops.errors import ZsopsError
+from zsops.errors import HostUnreachable, ZsopsError
 from zsops.host import messages as m
 
 _FILES_MAX = 3
@@ -41,7 +43,7 @@ def probe_from_here(target: Target) -> None:
     # A wildcard is asked for as one of the names it stands for.
     name = target.settings.names[0].replace("*", "www", 1) if target.settings.names else None
     for listener in target.settings.tls_addresses:
-        door = _Door(listener, *_way(listener, target.reach), name, target.leaf)
+        door = _Door(listener, *_way(listener, target.reach), name, target.leaf, target.dial)
         for content in target.health.content[:_FILES_MAX]:
             _compare(door, content)
         for check in target.health.checks:
@@ -61,6 +63,7 @@ class _Door:
     port: int
     name: str | None
     leaf: str | None
+    dial: Callable[[str, int], socket.socket] | None
 
 
 def _way(listener: str, reach: str | None) -> tuple[str, int]:
@@ -108,7 +111,7 @@ def _get(door: _Door, path: str) -> tuple[int, dict[str, str], bytes]:
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.set_alpn_protocols(["http/1.1"])
-    connection = _NamedConnection(door.host, door.port, server_name, context)
+    connection = _NamedConnection(door, server_name, context)
     try:
         with closing(connection):
             connection.request("GET", path, headers={"Host": server_name})
@@ -116,7 +119,7 @@ def _get(door: _Door, path: str) -> tuple[int, dict[str, str], bytes]:
             body = answer.read(_BODY_BYTES_MAX)
             _judge_leaf(door, connection.leaf)
             return answer.status, {k.lower(): v for k, v in answer.getheaders()}, body
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, HostUnreachable) as error:
         said = str(error) or type(error).__name__
         raise ProbeFailed(f"`https://{door.listener}{path}`: {said}") from error
 
@@ -132,15 +135,20 @@ def _judge_leaf(door: _Door, shown: str) -> None:
 class _NamedConnection(http.client.HTTPSConnection):
     """HTTPS to an address under another name, as DNS would lead there."""
 
-    def __init__(self, host: str, port: int, server_name: str, context: ssl.SSLContext) -> None:
-        super().__init__(host, port, timeout=_TIMEOUT_S, context=context)
+    def __init__(self, door: _Door, server_name: str, context: ssl.SSLContext) -> None:
+        super().__init__(door.host, door.port, timeout=_TIMEOUT_S, context=context)
+        self._door = door
         self._server_name = server_name
         self._tls = context
 
         self.leaf = ""
 
     def connect(self) -> None:
-        http.client.HTTPConnection.connect(self)
+        if self._door.dial is None:
+            http.client.HTTPConnection.connect(self)
+        else:
+            self.sock = self._door.dial(self._door.host, self._door.port)
+            self.sock.settimeout(_TIMEOUT_S)
         secured = self._tls.wrap_socket(self.sock, server_hostname=self._server_name)
         self.leaf = hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest()
         self.sock = secured

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,7 @@ class Target:
     extents: str = ""  # the tarball's pieces, as `Stage` carries them
     rollback_to: str | None = None  # for a rotation: where it goes back to with its wave
     probe: ExternalProbe | None = None
+    dial: Callable[[str, int], socket.socket] | None = None  # how it is reached; None: directly
     reach: str | None = None  # where the host is found from here; None: this machine
     fresh_confirm: bool = True  # confirm over a new connection, as proof that one can be had
     retry_quarantined: bool = False

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -18,11 +19,13 @@ from typer.core import TyperGroup
 from zeroserve import __version__
 from zeroserve.errors import ZeroserveError
 from zsops.cli import exit_codes
+from zsops.cli.completion import complete_selector
 from zsops.cli.global_options import hoist
 from zsops.cli.invocation import Form, Invocation, document, print_document, print_summary
 from zsops.config.duration import FORM_HINT, parse_duration
 from zsops.errors import BuildError, ExitCode, UsageError, ZsopsError
 from zsops.fleet import CONCURRENCY
+from zsops.transport.limits import PER_JUMP_MAX, Limits
 
 _EPILOG = exit_codes.table()
 
@@ -96,11 +99,26 @@ def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as type
     ] = None,
     on: Annotated[
         str | None,
-        typer.Option("--on", metavar="SELECTOR", help="Only these hosts: `eu & !canary`."),
+        typer.Option(
+            "--on",
+            metavar="SELECTOR",
+            help="Only these hosts: `eu & !canary`.",
+            autocompletion=complete_selector,
+        ),
     ] = None,
     concurrency: Annotated[
         int, typer.Option("--concurrency", metavar="N", min=1, help="Hosts at a time, at most.")
     ] = CONCURRENCY,
+    per_jump: Annotated[
+        int,
+        typer.Option(
+            "--per-jump", metavar="N", min=1, help="Hosts at a time through one jump host."
+        ),
+    ] = PER_JUMP_MAX,
+    limit_rate: Annotated[
+        str | None,
+        typer.Option("--limit-rate", metavar="SIZE", help="Bytes a second to send: 500K, 2M."),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_version, help="Print the version."),
@@ -112,14 +130,6 @@ def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as type
     if quiet and verbose:
         raise UsageError("`-q` and `-v` exclude each other")
     form: Form = "json" if as_json else "jsonl" if as_jsonl else "text"
-    seconds = None
-    if timeout is not None:
-        try:
-            seconds = parse_duration(timeout) / 1000
-        except ValueError:
-            raise UsageError(f"`--timeout {timeout}` is no duration", hint=FORM_HINT) from None
-        signal.signal(signal.SIGALRM, _time_up)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
     context.obj = Invocation(
         directory=directory,
         file=file,
@@ -127,10 +137,34 @@ def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as type
         quiet=quiet,
         verbose=verbose,
         color=not no_color,
-        timeout_s=seconds,
+        timeout_s=_start_clock(timeout),
         on=on,
         concurrency=concurrency,
+        limits=Limits(per_jump=per_jump, bytes_per_s=_rate(limit_rate)),
     )
+
+
+def _start_clock(timeout: str | None) -> float | None:
+    """Seconds of `--timeout`, which run from now."""
+    if timeout is None:
+        return None
+    try:
+        seconds = parse_duration(timeout) / 1000
+    except ValueError:
+        raise UsageError(f"`--timeout {timeout}` is no duration", hint=FORM_HINT) from None
+    signal.signal(signal.SIGALRM, _time_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    return seconds
+
+
+def _rate(text: str | None) -> int | None:
+    """Bytes of `800`, `500K`, `2M`, `1G`, as curl's option of that name counts them."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([KMG]?)", text)
+    if match is None:
+        raise UsageError(f"`--limit-rate {text}` is no size", hint="write `500K` or `2M`")
+    return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
 
 
 def run(arguments: list[str]) -> int:

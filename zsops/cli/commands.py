@@ -13,6 +13,7 @@ from zsops.cli import (
     daemon,
     deploy,
     diff,
+    doctor,
     drift,
     ech,
     execute,
@@ -52,6 +53,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "logs": logs.logs,
     "exec": execute.execute,
     "ssh": execute.ssh,
+    "doctor": doctor.doctor,
     "explain": explain.explain,
     "schema": schema.schema,
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from zsops.cli.release_names import recall
 from zsops.config.load import FILE_NAME, Project, load_project
 from zsops.config.scope import machines_of
 from zsops.errors import ConfigError
@@ -36,6 +37,17 @@ def complete_selector(context: typer.Context, incomplete: str) -> list[str]:
     return [before + each for each in _matching(_names(context), word)]
 
 
+def complete_release(context: typer.Context, incomplete: str) -> list[str]:
+    """Releases that the last `status` saw, newest first."""
+    project = _project(context)
+    if project is None:
+        return []
+    wanted = context.params.get("env") or context.params.get("env_option")
+    known = [wanted] if wanted else list(project.environments)
+    names = dict.fromkeys(name for env in known for name in recall(project.directory, env))
+    return [each for each in names if each.startswith(incomplete)]
+
+
 def _names(context: typer.Context, *, hosts_only: bool = False) -> set[str]:
     project = _project(context)
     found: set[str] = set()
@@ -49,7 +61,7 @@ def _names(context: typer.Context, *, hosts_only: bool = False) -> set[str]:
 
 
 def _project(context: typer.Context) -> Project | None:
-    options = context.parent.params if context.parent else {}
+    options = (context.parent or context).params
     directory = Path(options.get("directory") or ".")
     try:
         return load_project(directory / (options.get("file") or FILE_NAME))

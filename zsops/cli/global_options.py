@@ -18,6 +18,8 @@ GLOBAL: dict[str, bool] = {
     "--timeout": True,
     "--on": True,
     "--concurrency": True,
+    "--per-jump": True,
+    "--limit-rate": True,
 }
 
 

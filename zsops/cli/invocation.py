@@ -15,6 +15,7 @@ from zsops.errors import ExitCode, UsageError, ZsopsError
 from zsops.fleet import CONCURRENCY, Fleet
 from zsops.report.events import ErrorInfo, Event, SummaryEvent, event_line
 from zsops.report.run_id import new_run_id, timestamp
+from zsops.transport.limits import Limits
 
 Form = Literal["text", "json", "jsonl"]
 
@@ -32,6 +33,7 @@ class Invocation:
     timeout_s: float | None = None
     on: str | None = None
     concurrency: int = CONCURRENCY
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def config_file(self) -> Path:
@@ -44,7 +46,9 @@ class Invocation:
 
     def fleet(self, env: str | None) -> Fleet:
         """The environment, narrowed by `--on`. Raises ConfigError, UsageError."""
-        return Fleet(self.project(), env, on=self.on, concurrency=self.concurrency)
+        return Fleet(
+            self.project(), env, on=self.on, concurrency=self.concurrency, limits=self.limits
+        )
 
     def console(self, *, stderr: bool = True) -> Console:
         """A console for people."""

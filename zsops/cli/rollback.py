@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from zsops.cli.completion import complete_release
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
 from zsops.cli.watch import watch
@@ -18,7 +19,12 @@ def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer want
     env_option: EnvOption = None,
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="RELEASE", help="A release that `history` or `status` names."),
+        typer.Option(
+            "--to",
+            metavar="RELEASE",
+            help="A release that `history` or `status` names.",
+            autocompletion=complete_release,
+        ),
     ] = None,
     site: Annotated[
         str | None,

@@ -10,6 +10,7 @@ import typer
 from zsops.cli.columns import columns
 from zsops.cli.invocation import Invocation, document, error_object, one_environment, print_document
 from zsops.cli.options import EnvArgument, EnvOption
+from zsops.cli.release_names import remember
 from zsops.errors import ExitCode, worst
 from zsops.facts.status import InstanceStatus
 from zsops.report.quantities import age_text, short_digest
@@ -33,6 +34,11 @@ def status(context: typer.Context, env: EnvArgument = None, env_option: EnvOptio
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
     found = fleet.status()
+    remember(
+        invocation.config_file.parent,
+        fleet.env,
+        (each.release for one in found for each in one.observation.releases),
+    )
     errors = [error for each in found if (error := each.problem(fleet.env)) is not None]
     codes = [error.exit_code for error in errors]
     codes += [ExitCode.DRIFT for each in found if each.state == "drift"]

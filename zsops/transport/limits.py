@@ -1,4 +1,4 @@
-"""Limits of one invocation over all its hosts: handshakes at a time, bytes a second."""
+"""Limits of one invocation: handshakes and connections through a hop at a time, bytes a second."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from contextlib import contextmanager
 #: Most of a login is waiting: with fewer at a time many hosts that are far away take long. With
 #: more, key exchanges keep each other from the CPU until servers lose their patience.
 HANDSHAKES_MAX = 16
+#: Connections through one jump host at a time: it forwards all their bytes, and its sshd keeps one
+#: process busy with them.
+PER_JUMP_MAX = 16
 _BURST_S = 0.25
 
 
@@ -20,12 +23,14 @@ class Limits:
         self,
         *,
         handshakes: int = HANDSHAKES_MAX,
+        per_jump: int = PER_JUMP_MAX,
         bytes_per_s: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._handshakes = threading.BoundedSemaphore(handshakes)
         self._rate = bytes_per_s
+        self.per_jump = per_jump
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()

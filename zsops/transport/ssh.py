@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import random
 import shlex
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -28,12 +29,15 @@ from zsops.transport.ssh_connection import (
     Ran,
     Stream,
     TooBusy,
+    pumped,
     tcp,
     without_ssh,
 )
 
 _BANNER_ATTEMPTS = 6
 _BANNER_PAUSE_S = 0.2
+_PLACE_PATIENCE_S = 300.0
+_DIAL_TIMEOUT_S = 5.0
 _PROGRAM_MISSING = 127  # what shells say for a command that does not exist
 
 
@@ -197,14 +201,28 @@ class SshNetwork:
         connection.limits = self.limits
         return connection
 
+    def dial(self, wish: SshWish, host: str, port: int) -> socket.socket:
+        """A TCP connection to `host`, as it is seen from the last jump host on the way.
+
+        Raises HostUnreachable, and OSError where there is no jump host.
+        """
+        route = self._route(wish)
+        hops = route.hops
+        if host == wish.address:
+            host = route.target.host  # it may be a name that only ssh's configuration knows
+        if not hops:
+            return socket.create_connection((host, port), _DIAL_TIMEOUT_S)
+        return pumped(self._hop(hops).stream(Endpoint(host, port, "", host)))
+
     def _dial(
         self, hops: tuple[Endpoint, ...], target: Endpoint, accepted: tuple[str, ...]
     ) -> Connection:
         """Reach the server and exchange keys, trying again where it was merely too busy."""
         for attempt in range(_BANNER_ATTEMPTS):
             try:
-                stream = self._hop(hops).stream(target) if hops else tcp(target)
-                return Connection(target, stream, accepted)
+                if not hops:
+                    return Connection(target, tcp(target), accepted)
+                return self._hop(hops).connection(target, accepted)
             except TooBusy:
                 if attempt + 1 == _BANNER_ATTEMPTS:
                     raise
@@ -216,7 +234,9 @@ class SshNetwork:
         with self._lock:
             hop = self._hops.get(hops)
             if hop is None:
-                hop = self._hops[hops] = _Hop(lambda: self._open(hops[:-1], hops[-1]))
+                hop = self._hops[hops] = _Hop(
+                    lambda: self._open(hops[:-1], hops[-1]), self.limits.per_jump
+                )
         return hop
 
     def _known_hosts(self, endpoint: Endpoint) -> KnownHosts:
@@ -230,10 +250,27 @@ class SshNetwork:
 class _Hop:
     """A jump host: one connection, opened when first needed, opened anew when it died."""
 
-    def __init__(self, dial: Callable[[], Connection]) -> None:
+    def __init__(self, dial: Callable[[], Connection], places: int) -> None:
+        """`places`: connections through it at a time."""
         self._dial = dial
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(places)
         self._connection: Connection | None = None
+
+    def connection(self, target: Endpoint, accepted: tuple[str, ...]) -> Connection:
+        """A connection through the hop; it holds one of the hop's places until it is closed."""
+        if not self._places.acquire(timeout=_PLACE_PATIENCE_S):
+            raise HostUnreachable(
+                f"no place on the way to `{target.host}` became free for {_PLACE_PATIENCE_S:g} s",
+                hint="`--per-jump` says how many connections a jump host carries at a time",
+            )
+        try:
+            made = Connection(target, self.stream(target), accepted)
+        except BaseException:
+            self._places.release()
+            raise
+        made.on_close = self._places.release
+        return made
 
     def stream(self, target: Endpoint) -> Stream:
         """A TCP stream from the hop to `target`."""

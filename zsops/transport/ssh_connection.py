@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -146,6 +147,7 @@ class Connection:
     """One SSH connection: keys exchanged; `log_in`, then use it."""
 
     limits: Limits | None = None
+    on_close: Callable[[], None] | None = None  # once, when it is closed
 
     def __init__(
         self,
@@ -187,6 +189,9 @@ class Connection:
         """Never raises."""
         with contextlib.suppress(Exception):
             self._client.close()
+        ended, self.on_close = self.on_close, None
+        if ended is not None:
+            ended()
 
     def log_in(self) -> None:
         """By the keys of the endpoint, the named ones first. Raises LoginRefused."""
@@ -357,6 +362,24 @@ class Pipe:
             if time.monotonic() >= end:
                 raise HostUnreachable(f"the command on `{name}` does not end in {timeout_s:g} s")
             time.sleep(_DRAIN_POLL_S)
+
+
+def pumped(stream: Stream) -> socket.socket:
+    """A stream of a jump host as a real socket, for what needs one (TLS)."""
+    near, far = socket.socketpair()
+
+    def pump(source: Stream, sink: Stream) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            while data := source.recv(32 << 10):
+                sink.sendall(data)
+        for each in (source, sink):
+            with contextlib.suppress(OSError, EOFError):
+                each.close()
+
+    stream.settimeout(None)
+    for source, sink in ((stream, far), (far, stream)):
+        threading.Thread(target=pump, args=(source, sink), daemon=True).start()
+    return near
 
 
 def tcp(target: Endpoint) -> Stream:

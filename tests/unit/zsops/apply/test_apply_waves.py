@@ -12,7 +12,10 @@ from zsops.apply.probe import ProbeFailed
 from zsops.apply.target import Target
 from zsops.config.strategy import Strategy
 from zsops.errors import ExitCode, HostUnreachable
+from zsops.fleet import Fleet
+from zsops.host import upkeep
 from zsops.report.events import NoteEvent, StepEvent
+from zsops.transport.memory import MemoryTransport
 
 ALL = ("web1", "web2", "web3", "web4")
 
@@ -190,3 +193,36 @@ def test_rollback_goes_on_past_a_dead_host(shop: MemoryFleet) -> None:
     done = shop.rollback()
     assert done.exit == ExitCode.PARTIAL
     assert [shop.digest(each) for each in ("web1", "web2", "web4")] == [before] * 3
+
+
+def test_a_pause_in_the_middle_is_waited_for(
+    shop: MemoryFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zsops.apply.instance._PAUSE_LOOK_S", 0.01)
+    with_two(shop)
+    shop.of("web3").service().hold(upkeep.Hold("ana", "fair"))
+    fleet = shop.fleet()
+    seen = []
+    for event in fleet.deploy(strategy=fleet.strategy("waves")):
+        seen.append(event)
+        if isinstance(event, NoteEvent) and "waiting for `zsops resume`" in event.text:
+            assert [shop.digest(each) for each in ("web1", "web2")] != [shop.digest("web3")] * 2
+            shop.of("web3").service().lift_hold("ana", "")
+    assert len({shop.digest(each) for each in ALL}) == 1
+    assert any(isinstance(each, NoteEvent) and "`ana` paused" in each.text for each in seen)
+
+
+def test_a_fleet_that_is_paused_is_not_begun(shop: MemoryFleet) -> None:
+    before = with_two(shop)
+    shop.of("web1").service().hold(upkeep.Hold("ana", ""))
+    done = shop.deploy("waves")
+    assert done.exit == ExitCode.LOCKED
+    assert {shop.digest(each) for each in ALL} == {before}
+
+
+def test_a_wrong_clock_keeps_a_host_out_of_the_plan(shop: MemoryFleet) -> None:
+    fleet = Fleet(
+        shop.fleet().project, connect=lambda machine: MemoryTransport(shop.of(machine.name))
+    )
+    with pytest.raises(HostUnreachable, match="its clock is"):
+        fleet.plan()

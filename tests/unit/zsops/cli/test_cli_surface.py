@@ -76,6 +76,10 @@ def test_version_is_the_one_of_the_wheel(capsys: pytest.CaptureFixture[str]) -> 
         (["history", "-n", "0"], "invalid value"),
         (["schema", "nope"], "invalid value"),
         (["explain", "sites.x.nope"], "has no key"),
+        (["--limit-rate", "2 MB", "plan"], "is no size"),
+        (["ssh", "nowhere"], "no host `nowhere`"),
+        (["ssh", "local"], "is this machine"),
+        (["logs", "--since", "5"], "is no duration"),
     ],
 )
 def test_bad_usage_is_one_clear_line(
@@ -163,24 +167,68 @@ def test_schemas_are_json(of: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)
 
 
-def test_names_are_completed_without_a_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "word", "wanted"),
+    [
+        ("zsops deploy ", 2, "prod"),
+        ("zsops build ", 2, "blog"),
+        ("zsops ssh w", 2, "web1"),
+        ("zsops --on e", 2, "eu"),
+        ("zsops rollback --to ", 3, "000002-beef"),
+    ],
+)
+def test_names_are_completed_without_a_network(
+    tmp_path: Path, line: str, word: int, wanted: str
+) -> None:
     _site(tmp_path)
     (tmp_path / "zsops.yaml").write_text(
         "version: 1\nproject: a\nsites: {blog: {src: sites/blog}}\nenvironments:\n"
-        '  prod: {instances: {web: {listen: {https: ":443"}, site: blog}}}\n'
+        "  prod:\n    hosts: {web1: {addr: 192.0.2.1, groups: [eu]}}\n"
+        '    instances: {web: {listen: {https: ":443"}, site: blog}}\n'
     )
-    for line, wanted in (("zsops deploy ", "prod"), ("zsops build ", "blog")):
-        done = process.run(
-            [sys.executable, "-m", "zsops"],
-            timeout_s=60,
-            cwd=tmp_path,
-            env={
-                "_ZSOPS_COMPLETE": "complete_bash",
-                "COMP_WORDS": line,
-                "COMP_CWORD": "2",
-            },
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run_here = "from zsops.cli.release_names import remember; import pathlib, sys;"
+    run_here += "remember(pathlib.Path('.'), 'prod', ['000002-beef'])"
+    process.run([sys.executable, "-c", run_here], timeout_s=60, cwd=tmp_path, env=cache)
+    done = process.run(
+        [sys.executable, "-m", "zsops"],
+        timeout_s=60,
+        cwd=tmp_path,
+        env={
+            **cache,
+            "_ZSOPS_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(word),
+        },
+    )
+    assert wanted in done.output.split()
+
+
+@pytest.mark.parametrize("agent", [None, "/nowhere"])
+def test_doctor_finds_what_is_missing(
+    agent: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _site(tmp_path)
+    run(["-C", str(tmp_path), "init"])
+    if agent is None:
+        monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    else:
+        monkeypatch.setenv("SSH_AUTH_SOCK", agent)
+    capsys.readouterr()
+    assert run(["-C", str(tmp_path), "doctor"]) == ExitCode.OK
+    said = capsys.readouterr()
+    assert ("is no socket" in said.out) == (agent is not None)
+    assert "paramiko" in said.out
+    with (tmp_path / "zsops.yaml").open("a") as file:
+        file.write(
+            "  prod:\n    ssh: {known_hosts: pinned}\n    hosts: {web1: {}}\n"
+            '    instances: {w: {listen: {https: ":443"}, site: blog}}\n'
         )
-        assert wanted in done.output.split()
+    assert run(["-C", str(tmp_path), "doctor"]) == ExitCode.USAGE
+    assert "zsops hosts trust prod" in capsys.readouterr().err
 
 
 def test_entry_point_answers_with_code_and_two_lines(tmp_path: Path) -> None:
