@@ -67,6 +67,25 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
+_On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="SELECTOR",
+        help="Only these hosts: `eu & !canary`.",
+        autocompletion=complete_selector,
+    ),
+]
+_PerJump = Annotated[
+    int,
+    typer.Option("--per-jump", metavar="N", min=1, help="Hosts at a time through one jump host."),
+]
+_LimitRate = Annotated[
+    str | None,
+    typer.Option("--limit-rate", metavar="SIZE", help="Bytes a second to send: 500K, 2M."),
+]
+
+
 @app.callback()
 def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants them
     context: typer.Context,
@@ -97,28 +116,12 @@ def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as type
         str | None,
         typer.Option("--timeout", metavar="TIME", help="Stop and revert after this time: 90s, 5m."),
     ] = None,
-    on: Annotated[
-        str | None,
-        typer.Option(
-            "--on",
-            metavar="SELECTOR",
-            help="Only these hosts: `eu & !canary`.",
-            autocompletion=complete_selector,
-        ),
-    ] = None,
+    on: _On = None,
     concurrency: Annotated[
         int, typer.Option("--concurrency", metavar="N", min=1, help="Hosts at a time, at most.")
     ] = CONCURRENCY,
-    per_jump: Annotated[
-        int,
-        typer.Option(
-            "--per-jump", metavar="N", min=1, help="Hosts at a time through one jump host."
-        ),
-    ] = PER_JUMP_MAX,
-    limit_rate: Annotated[
-        str | None,
-        typer.Option("--limit-rate", metavar="SIZE", help="Bytes a second to send: 500K, 2M."),
-    ] = None,
+    per_jump: _PerJump = PER_JUMP_MAX,
+    limit_rate: _LimitRate = None,
     version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_version, help="Print the version."),
