@@ -1,7 +1,7 @@
 """`zsops-host`: the program an operator's side speaks to, and the supervisor of an instance.
 
 Commands: `serve` (a session on stdin and stdout), `supervise`, `expire` (what the revert timer
-runs), `recover` (before the daemon starts). All take `--root`.
+runs), `recover` (before the daemon starts), `units` (for systemd). All take `--root`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from zsops.errors import ExitCode, ZsopsError
+from zsops.errors import ExitCode, UsageError, ZsopsError
 
 
 def default_root() -> Path:
@@ -31,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         ("supervise", "keep an instance's daemon running and its revert deadline"),
         ("expire", "revert an instance if its deadline has passed"),
         ("recover", "bring instances to rest before their daemons start"),
+        ("units", "write systemd units for this host's instances"),
     ):
         command = commands.add_parser(name, help=help_text)
         command.add_argument(
@@ -43,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
                 default=[],
                 help="an instance this session may touch (repeatable); all without it",
             )
+        if name == "units":
+            command.add_argument("--out", type=Path, required=True, help="directory for the units")
+            command.add_argument("--user", required=True, help="the user that runs them")
         if name in ("supervise", "expire"):
             command.add_argument("--instance", required=True)
         if name == "supervise":
@@ -67,12 +72,28 @@ def _run(wish: argparse.Namespace) -> int:
     from zsops.host.service import HostService
 
     service = HostService(Machine(root), str(root))
+    if wish.command == "units":
+        return _write_units(root, service.instances(), wish)
     if wish.command == "expire":
         _say(service.expire(wish.instance).note)
         return 0
     for instance in service.instances():
         settled = service.recover(instance)
         _say(None if settled is None else settled.note)
+    return 0
+
+
+def _write_units(root: Path, instances: Sequence[str], wish: argparse.Namespace) -> int:
+    from zsops.host.units import UnitWish, units
+
+    program = str(Path(sys.argv[0]).absolute())
+    try:
+        made = units(UnitWish(program, str(root), wish.user), instances)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    for name, text in made.items():
+        (wish.out / name).write_text(text)
+        print(wish.out / name)  # noqa: T201 - the answer
     return 0
 
 
