@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import report, scaling
+from bench import report, scaling, scripts
 from bench.measure import Bench, Effort
 from bench.packages import Absent, Program, find
 from bench.process import LOAD_CORE, SERVER_CORE
@@ -30,6 +30,8 @@ def main() -> int:
     talk = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         return _refuse(talk, "the bench needs cores 0 and 1: one serves, one asks")
+    if arguments.scripts:
+        return scripts.show(talk, scripts.measure())
     wrk = find("wrk", ["wrk", "libluajit-5.1-2"])
     if isinstance(wrk, Absent):
         return _refuse(talk, f"the load generator `wrk` is absent: {wrk.reason}")
@@ -83,6 +85,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=2, help="length of a run (default 2)")
     parser.add_argument("--json", action="store_true", help="also print the document to stdout")
     parser.add_argument("--scaling", action="store_true", help="one loop beside two instead")
+    parser.add_argument("--scripts", action="store_true", help="what scripts cost instead")
     parser.add_argument("--output", type=Path, help="write the document here instead")
     return parser.parse_args()
 

@@ -33,6 +33,17 @@ class DryRun:
             ),
         )
 
+    def measure(self, request: bytes, runs: int) -> float:
+        """Answer one request many times; the nanoseconds of processor time that one took."""
+        lib = self._module.lib
+        told = json_of(
+            self._module,
+            lambda out, error: lib.zs_dry_run_measure(
+                self._handle, request, len(request), runs, out, error
+            ),
+        )
+        return float(told["nanoseconds"])
+
     def close(self) -> None:
         """Free the handle. May be called twice."""
         handle, self._handle = self._handle, self._module.ffi.NULL

@@ -13,7 +13,7 @@ use zs_chain::{Caps, Connection, Now, Services};
 use zs_proto::field::Fields;
 use zs_proto::h1::parse::parse_head;
 
-use crate::clock::monotonic;
+use crate::clock::{monotonic, processor_time};
 use crate::config::{GenerationSpec, Limits, Scheme, ScriptLimits};
 use crate::engine::VERSION;
 use crate::error::EngineError;
@@ -38,6 +38,9 @@ pub(crate) struct Spec {
     try_html: bool,
     #[serde(default)]
     scripts: ScriptLimits,
+    /// Whether scripts note what they do. Without notes they run as on a server.
+    #[serde(default = "yes")]
+    notes: bool,
 }
 
 fn default_index() -> String {
@@ -139,7 +142,7 @@ impl DryRun {
             naming: Naming {
                 index: spec.index.as_str().into(),
                 try_html: spec.try_html,
-                traced: true,
+                traced: spec.notes,
             },
             probe_path: None,
             chunk_size: 64 << 10,
@@ -207,6 +210,39 @@ impl DryRun {
         let lines = worker.diagnostics.take();
         notes.log = lines.lines().map(str::to_owned).collect();
         Ok(notes)
+    }
+
+    /// Answers one request `runs` times, and returns what one took of the processor's time, in nanoseconds: all that a
+    /// server does between a head in memory and an answer in memory.
+    ///
+    /// # Errors
+    /// `Refused` for what is no request.
+    pub(crate) fn measure(&self, request: &Request, runs: u32) -> Result<f64, EngineError> {
+        let worker = &self.worker;
+        let body = base64::decode_block(&request.body)
+            .map_err(|_| EngineError::Refused("the body is not base64".to_owned()))?;
+        let text = request.head(body.len());
+        let origin = request.origin()?;
+        let began = processor_time();
+        for _ in 0..runs {
+            let (head, _) = parse_head(text.as_bytes())
+                .map_err(|error| EngineError::Refused(format!("no request: {}", error.reason())))?
+                .ok_or_else(|| EngineError::Refused("the head does not end".to_owned()))?;
+            let generation = worker.generation();
+            let exchange =
+                match request::begin(worker, generation, &head, &origin, false, request.http2) {
+                    Begun::Answered(exchange) => Some(exchange),
+                    Begun::Scripted(mut scripted) => {
+                        let progress = scripted.step(worker, Some(&head));
+                        self.drive(&mut scripted, progress, &body)?
+                    }
+                };
+            if let Some(exchange) = exchange {
+                worker.buffers.give(exchange.reply.head);
+            }
+        }
+        let took = processor_time().saturating_sub(began);
+        Ok(took.as_secs_f64() * 1e9 / f64::from(runs.max(1)))
     }
 
     /// Steps a request's scripts to their answer; `None` when there is to be none.

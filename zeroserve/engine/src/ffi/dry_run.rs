@@ -52,6 +52,29 @@ pub unsafe extern "C" fn zs_dry_run_answer(
     })
 }
 
+/// Answers one request many times; writes the nanoseconds of processor time that one took.
+///
+/// # Safety
+/// As for `zs_dry_run_answer`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zs_dry_run_measure(
+    handle: *const ZsDryRun,
+    request: *const u8,
+    len: usize,
+    runs: u32,
+    out: *mut *mut c_char,
+    error: *mut *mut c_char,
+) -> Status {
+    guard(error, || {
+        // SAFETY: the caller's promises; null is checked.
+        let (handle, request): (Option<&ZsDryRun>, Request) =
+            unsafe { (handle.as_ref(), input(request, len)?) };
+        let handle = handle.ok_or_else(|| EngineError::Bug("null dry run".to_owned()))?;
+        let nanoseconds = handle.0.measure(&request, runs)?;
+        json_out(out, &serde_json::json!({ "nanoseconds": nanoseconds }))
+    })
+}
+
 /// Frees the handle.
 ///
 /// # Safety
