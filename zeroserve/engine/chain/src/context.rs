@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use zs_script::{Footprint, RunError};
 
-use crate::execution::{Now, Pending, Supply};
 use crate::field_block::Invalid;
 use crate::json::Documents;
 use crate::log::{Line, Tail};
@@ -13,6 +12,7 @@ use crate::metadata::Metadata;
 use crate::request::{Connection, Request};
 use crate::response::{Hook, Response, ResponseHead};
 use crate::services::Services;
+use crate::step::{Now, Pending, Supply};
 use crate::trace::Trace;
 
 /// A request's body, as far as scripts have asked for it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use zs_proto::message::RequestHead;
 use zs_script::{EntryId, Outcome, Phases, Refusal, Resume, Run, RunError, Runtime};
 
-use crate::context::{Body, Context, Frame};
+use crate::context::{Context, Frame};
 use crate::field_block::FieldBlock;
 use crate::json::Document;
 use crate::log::Line;
@@ -17,6 +17,7 @@ use crate::request::Connection;
 use crate::response::{Response, ResponseHead};
 use crate::scripts::Scripts;
 use crate::services::Services;
+use crate::step::{Need, Now, Pending, Step, Supply, Verdict};
 use crate::trace::Trace;
 
 /// Calls below a request entry or a hook.
@@ -25,79 +26,6 @@ const CALL_DEPTH_MAX: usize = 8;
 const ROUNDS_MAX: u32 = 8;
 /// Contexts that a loop keeps.
 const IDLE_MAX: usize = 64;
-
-/// The time at a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Now {
-    /// Unix time in milliseconds.
-    pub unix_ms: u64,
-    /// Of a clock that never goes back, in milliseconds.
-    pub monotonic_ms: u64,
-}
-
-/// How a request leaves the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// No script has answered: go on with the request as it is now.
-    Pass,
-    /// [`Execution::take_response`].
-    Respond,
-    /// A script failed: 500 without a body. [`Execution::take_failure`] says why.
-    Failed,
-    /// Close without an answer.
-    Abort,
-    /// Hooks are through: [`Execution::hooked_head`].
-    Hooked,
-    /// A hook wants the response dropped: step on, the chain runs again.
-    Again,
-}
-
-/// What a script waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// The request's body, up to this many bytes.
-    Body { limit: usize },
-    /// The bytes of a member of the tarball, by its path in the script's root.
-    File(String),
-    /// Size, tag and time of a member.
-    FileMetadata(String),
-}
-
-/// What the caller found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Supply {
-    Body(Body),
-    File(Option<Vec<u8>>),
-    FileMetadata(Option<FileMetadata>),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileMetadata {
-    pub size: u64,
-    /// 32 hex digits.
-    pub etag: String,
-    /// Seconds of Unix time; 0 when not known.
-    pub mtime: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    Done(Verdict),
-    /// The slice is used up: step again, now or later.
-    Yield,
-    /// [`Execution::need`] says what for; then [`Execution::supply`] it and step again.
-    Wait,
-}
-
-/// What a helper that suspends its script asks for.
-pub(crate) enum Pending {
-    Need(Need),
-    Call {
-        script: String,
-        function: String,
-        argument: Document,
-    },
-}
 
 /// What one loop keeps for its requests' scripts. Cheap to clone.
 #[derive(Clone)]

@@ -33,13 +33,14 @@ mod response;
 mod scripts;
 mod services;
 mod shards;
+mod step;
 mod table;
 pub mod template;
 mod trace;
 mod uri;
 
 pub use context::{Body, Context};
-pub use execution::{Execution, FileMetadata, Need, Now, Pool, Step, Supply, Verdict};
+pub use execution::{Execution, Pool};
 pub use field_block::FieldBlock;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use json::{fuzz_json, fuzz_json_operations};
@@ -48,5 +49,6 @@ pub use request::{Connection, Request};
 pub use response::Response;
 pub use scripts::{SCRIPTS_FOLDER, Scripts};
 pub use services::{Caps, Services};
+pub use step::{FileMetadata, Need, Now, Step, Supply, Verdict};
 pub use trace::{CallTrace, RunTrace, Trace};
 pub use zs_script::{LoadError, RunError, Runtime};

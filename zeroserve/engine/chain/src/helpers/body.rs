@@ -3,7 +3,7 @@
 use zs_script::{Answer, Arguments, HelperResult, Kind};
 
 use crate::context::{Body, Context};
-use crate::execution::{Need, Pending};
+use crate::step::{Need, Pending};
 use crate::table::{R, Row, row};
 
 pub(super) const ROWS: &[Row] = &[

@@ -3,7 +3,7 @@
 use zs_script::{Answer, Arguments, HelperResult, Kind};
 
 use crate::context::Context;
-use crate::execution::Pending;
+use crate::step::Pending;
 use crate::table::{RH, Row, row};
 
 pub(super) const ROWS: &[Row] = &[row(

@@ -5,8 +5,8 @@ use zs_script::{Answer, Arguments, HelperResult, Kind, Refusal, string_out};
 
 use super::count;
 use crate::context::Context;
-use crate::execution::{Need, Pending, Supply};
 use crate::json::{At, Scalar};
+use crate::step::{Need, Pending, Supply};
 use crate::table::{RHI, Row, row};
 
 use Kind::{Bytes, Handle, Out, Text};
