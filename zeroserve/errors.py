@@ -127,6 +127,10 @@ EXPLANATIONS: dict[str, str] = {
         "A script lies in a `.zeroserve/scripts/` that belongs to no root of "
         "`.zeroserve/hosts.json`, so it would never run."
     ),
+    "case-bad": (
+        "A file of cases for `zeroserve test` cannot be read, or has a key that there is not, a "
+        "value of another kind, or no case at all."
+    ),
     "pack-epoch": ("`SOURCE_DATE_EPOCH` is set and is not a whole number of seconds since 1970."),
     "pack-output": (
         "The archive could not be written to its destination. Nothing was left there, and a "
@@ -320,6 +324,14 @@ class UsageRefused(ZeroserveError):
     """The command line is at fault."""
 
     exit_code = EXIT_USAGE
+
+
+class CaseRefused(ZeroserveError):
+    """A file of cases for `zeroserve test` is at fault."""
+
+    def __init__(self, message: str) -> None:
+        """Make an error from what is wrong, where."""
+        super().__init__("case-bad", message)
 
 
 class FileRefused(ZeroserveError):

@@ -18,15 +18,17 @@ from zeroserve.errors import EXIT_BUG, EXIT_REFUSED, UsageRefused, ZeroserveErro
 VERBS = {
     "check": "zeroserve.cli.check:check_command",
     "doctor": "zeroserve.cli.doctor:doctor_command",
+    "explain": "zeroserve.cli.explain:explain_command",
     "pack": "zeroserve.cli.pack:pack_command",
     "reload": "zeroserve.cli.control:reload_command",
     "status": "zeroserve.cli.status:status_command",
+    "test": "zeroserve.cli.test:test_command",
 }
 USAGE = (
     "zeroserve [OPTIONS] SITE.tar",
     "zeroserve [OPTIONS] --release DIR",
     "zeroserve --pack DIR > site.tar",
-    "zeroserve check|doctor|pack|reload|status ...",
+    "zeroserve check|doctor|explain|pack|reload|status|test ...",
 )
 EXAMPLES = """\
 Examples:

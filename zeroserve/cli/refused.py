@@ -39,4 +39,4 @@ UNSUPPORTED_FLAGS = frozenset(
     }
 )
 
-UNSUPPORTED_VERBS = frozenset({"dev", "test", "explain"})
+UNSUPPORTED_VERBS = frozenset({"dev"})

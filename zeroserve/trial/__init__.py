@@ -1,0 +1,1 @@
+"""Trial: a site's scripts tried without a server: cases with expectations, and explanations."""
