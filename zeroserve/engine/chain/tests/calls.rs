@@ -8,7 +8,7 @@ use support::{Ask, pool, scripts};
 
 #[test]
 fn calls_answer_with_a_copy_or_no() {
-    let told = Ask::default().run(&pool(), &scripts(&["calls"]), "call");
+    let told = Ask::default().run(&pool(), &scripts("calls"), "call");
     assert_eq!(told.verdict, Verdict::Pass, "{}", told.failure);
     // Handle 1 is the argument. The failing call's unfinished line and its reason come before its result.
     let wanted = [
@@ -39,7 +39,7 @@ fn without_place(line: &str) -> String {
 
 #[test]
 fn eight_calls_deep_and_the_ninth_is_refused() {
-    let told = Ask::default().run(&pool(), &scripts(&["calls"]), "deep");
+    let told = Ask::default().run(&pool(), &scripts("calls"), "deep");
     assert_eq!(told.verdict, Verdict::Pass, "{}", told.failure);
     // Eight frames have run; the innermost's call was refused, which each of them passes on.
     let dots = told
@@ -54,12 +54,12 @@ fn eight_calls_deep_and_the_ninth_is_refused() {
 #[test]
 fn handles_are_of_one_run_and_so_many() {
     let ask = Ask::default();
-    let told = ask.run(&pool(), &scripts(&["calls"]), "foreign_handle");
+    let told = ask.run(&pool(), &scripts("calls"), "foreign_handle");
     assert_eq!(
         (told.verdict, &*told.failure),
         (Verdict::Failed, "zs_call: 1 is no JSON handle of this run")
     );
-    let told = ask.run(&pool(), &scripts(&["calls"]), "exhausted");
+    let told = ask.run(&pool(), &scripts("calls"), "exhausted");
     assert_eq!((told.verdict, told.lines.len()), (Verdict::Failed, 32));
     assert_eq!(
         told.failure,

@@ -11,7 +11,7 @@ fn run(program: &str, line: &str, body: &[u8]) -> Told {
         body: Body::Bytes(body.to_vec()),
         ..Ask::default()
     };
-    ask.run(&pool(), &scripts(&[program]), "")
+    ask.run(&pool(), &scripts(program), "")
 }
 
 fn answer(program: &str, body: &[u8]) -> (u16, String) {

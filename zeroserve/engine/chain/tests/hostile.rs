@@ -44,7 +44,7 @@ impl Server {
     fn new() -> Self {
         Self {
             pool: pool(),
-            scripts: scripts(&["hostile"]),
+            scripts: scripts("hostile"),
         }
     }
 

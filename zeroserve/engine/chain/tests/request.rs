@@ -11,14 +11,14 @@ const FIELDS: &str = "X-Twice: one\r\nx-twice: two\r\nCookie: a=1; b=\"x=y\"\r\n
 
 /// The lines that a case shows.
 fn shown(ask: &Ask<'_>, case: &str) -> Vec<String> {
-    let told = ask.run(&pool(), &scripts(&["request"]), case);
+    let told = ask.run(&pool(), &scripts("request"), case);
     assert_eq!(told.verdict, Verdict::Pass, "{case}: {}", told.failure);
     told.lines
 }
 
 /// Why a case fails.
 fn refused(ask: &Ask<'_>, case: &str) -> String {
-    let told = ask.run(&pool(), &scripts(&["request"]), case);
+    let told = ask.run(&pool(), &scripts("request"), case);
     assert_eq!(told.verdict, Verdict::Failed, "{case}");
     told.failure
 }
@@ -90,7 +90,7 @@ fn a_connection_is_described() {
 
 #[test]
 fn a_connection_is_an_object() {
-    let mut told = Ask::default().run(&pool(), &scripts(&["request"]), "connection_json");
+    let mut told = Ask::default().run(&pool(), &scripts("request"), "connection_json");
     assert_eq!(told.verdict, Verdict::Respond, "{}", told.failure);
     let response = told.execution.take_response().unwrap();
     let found: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
@@ -265,7 +265,7 @@ fn fields_are_changed_and_the_head_is_sound() {
         fields: FIELDS,
         ..Ask::default()
     };
-    let told = ask.run(&pool(), &scripts(&["request"]), "headers");
+    let told = ask.run(&pool(), &scripts("request"), "headers");
     assert_eq!(told.verdict, Verdict::Pass, "{}", told.failure);
     let wanted = [
         "0",
@@ -299,7 +299,7 @@ fn fields_are_removed() {
         ..Ask::default()
     };
     for (case, left) in [("remove_header", 4), ("remove_all", 0)] {
-        let told = ask.run(&pool(), &scripts(&["request"]), case);
+        let told = ask.run(&pool(), &scripts("request"), case);
         assert_eq!(
             (told.verdict, &told.lines[..]),
             (Verdict::Pass, &["0".to_owned()][..])

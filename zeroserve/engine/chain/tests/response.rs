@@ -7,7 +7,7 @@ use zs_chain::{Now, Verdict};
 use support::{Ask, Told, pool, scripts};
 
 fn run(case: &str) -> Told {
-    Ask::default().run(&pool(), &scripts(&["response"]), case)
+    Ask::default().run(&pool(), &scripts("response"), case)
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn metadata_outlives_its_script() {
 
 #[test]
 fn limits_and_values_are_those_of_the_process() {
-    let (pool, scripts) = (pool(), scripts(&["response"]));
+    let (pool, scripts) = (pool(), scripts("response"));
     let at = |monotonic_ms: u64, case: &str| {
         let now = Now {
             unix_ms: 0,

@@ -1,8 +1,9 @@
 //! Requests for the committed programs, without a server.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zs_chain::{
     Body, Caps, Connection, Execution, Need, Now, Pool, Scripts, Services, Step, Supply, Verdict,
@@ -15,14 +16,19 @@ pub(crate) fn programs() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/programs")
 }
 
-pub(crate) fn scripts(names: &[&str]) -> Arc<Scripts> {
-    let object = |name: &&str| {
-        let path = programs().join(name).with_extension("o");
-        let bytes =
-            std::fs::read(&path).unwrap_or_else(|each| panic!("{}: {each}", path.display()));
-        (format!("{name}.o"), bytes)
-    };
-    let objects = names.iter().map(object).collect();
+/// Compiled once for all tests of a file: that takes longer than all they do.
+static COMPILED: Mutex<BTreeMap<String, Arc<Scripts>>> = Mutex::new(BTreeMap::new());
+
+pub(crate) fn scripts(name: &str) -> Arc<Scripts> {
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    let scripts = compiled.entry(name.to_owned());
+    Arc::clone(scripts.or_insert_with(|| compile(name)))
+}
+
+fn compile(name: &str) -> Arc<Scripts> {
+    let path = programs().join(name).with_extension("o");
+    let bytes = std::fs::read(&path).unwrap_or_else(|each| panic!("{}: {each}", path.display()));
+    let objects = vec![(format!("{name}.o"), bytes)];
     Scripts::compile(objects, false).unwrap_or_else(|each| panic!("{each}"))
 }
 
