@@ -116,6 +116,16 @@ def run(
     )
 
 
+def run_here(argv: Sequence[str]) -> int:
+    """Run a program that talks to the person at the terminal, an editor say; its exit code.
+
+    Raises OSError when it cannot be started.
+    """
+    import subprocess  # noqa: TID251
+
+    return subprocess.run(list(argv), check=False).returncode
+
+
 class Child:
     """A program of ours that runs beside us. End it with `close`, or it is killed there."""
 

@@ -51,6 +51,16 @@ def audit(fleet: Fleet) -> list[tuple[str, m.AuditReport]]:
     return asked(fleet, lambda machine, session: session.audit_verify())
 
 
+def recipients(fleet: Fleet) -> list[tuple[str, tuple[str, ...]]]:
+    """What each host's secrets are encrypted to. Raises HostUnreachable."""
+    return asked(
+        fleet,
+        lambda machine, session: (
+            session.recipients() if machine.recipient is None else (machine.recipient,)
+        ),
+    )
+
+
 def prune(
     fleet: Fleet, keep: int | None = None, *, dry_run: bool = False
 ) -> list[tuple[str, str, m.Pruned]]:

@@ -9,7 +9,7 @@ import pytest
 from support.crash_rig import PATHS, Operator, Scenario, explore
 from support.deployment import SETTINGS
 from support.material import make_pair, sealed_to
-from support.sites import site
+from support.sites import bundled, site
 
 from zeroserve.tls.ech import generate
 from zsops.host import messages as m
@@ -21,6 +21,7 @@ PAIRS = (make_pair("localhost"), make_pair("localhost"))
 _FIRST_KEY = generate("cover.example")
 ECH_KEYS = (_FIRST_KEY, generate("cover.example", [_FIRST_KEY.config_id]))
 ONE, TWO, BAD = site("one"), site("two"), site("bad")
+BUNDLE_ONE, BUNDLE_TWO = bundled(blog=ONE, docs=ONE), bundled(blog=TWO, docs=TWO)
 
 
 def _install(operator: Operator) -> None:
@@ -51,6 +52,20 @@ def _with_material(operator: Operator) -> None:
 def _with_two_and_material(operator: Operator) -> None:
     _with_material(operator)
     assert operator.deploy(TWO, _material(operator, 1)) is m.Outcome.HEALTHY
+
+
+def _with_two_bundles(operator: Operator) -> None:
+    _install(operator)
+    for what in (BUNDLE_ONE, BUNDLE_TWO):
+        assert operator.deploy(what) is m.Outcome.HEALTHY
+
+
+def _one_site_back(operator: Operator) -> None:
+    token = operator.take()
+    older = operator.service.observe("web").releases[1].release
+    request = m.PrepareRollback(token, "web", to=older, site="docs")
+    staged = operator.service.prepare_rollback(request)
+    operator.put(token, staged.release.release, m.HealthPolicy(successes=1, timeout_s=1.0))
 
 
 def _unconfirmed_then_late(operator: Operator) -> None:
@@ -86,6 +101,7 @@ SCENARIOS = [
     Scenario("prune", _with_two, _pruned),
     Scenario("deploy with material", _with_material, lambda o: o.deploy(TWO, _material(o, 1))),
     Scenario("rotate", _with_material, lambda o: o.rotate(_material(o, 1))),
+    Scenario("rollback of one site", _with_two_bundles, _one_site_back),
     Scenario("rollback with material", _with_two_and_material, lambda o: o.rollback()),
 ]
 

@@ -50,7 +50,9 @@ def _loaded(pem: bytes) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def make_pair(*names: str, days: float = 90.0, issuer: Pair | None = None) -> Pair:
+def make_pair(
+    *names: str, days: float = 90.0, issuer: Pair | None = None, ca: bool = False
+) -> Pair:
     """A certificate for `names`, self-signed or by `issuer`; a negative `days` is expired."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.UTC)
@@ -67,6 +69,7 @@ def make_pair(*names: str, days: float = 90.0, issuer: Pair | None = None) -> Pa
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=100))
         .not_valid_after(now + datetime.timedelta(days=days, minutes=5))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .add_extension(
             x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from zeroserve.pack.archive import PackOptions, pack
+from zeroserve.pack.compose import Part, compose
 from zeroserve.pack.member_index import read_index
 from zsops.host import messages as m
 from zsops.host.extents import encode, read_extents
@@ -25,6 +27,7 @@ class Site:
     site_digest: str
     page: bytes
     extents: str
+    sites: tuple[m.SitePart, ...] = ()
 
     def stage(self, token: int, instance: str = "web") -> m.Stage:
         """The request that stages it."""
@@ -37,12 +40,14 @@ class Site:
             who="ana",
             why="a test",
             extents=self.extents,
+            sites=self.sites,
         )
 
     def health(self, **more: float) -> m.HealthPolicy:
         """A quick policy that compares the front page's bytes."""
+        host = f"{self.sites[0].name}.example" if self.sites else ""
         content = m.ContentCheck(
-            "index.html", hashlib.sha256(self.page).hexdigest(), len(self.page)
+            "index.html", hashlib.sha256(self.page).hexdigest(), len(self.page), host
         )
         numbers = {"interval_s": 0.01, "timeout_s": 2.0, **more}
         return m.HealthPolicy(successes=1, content=(content,), **numbers)
@@ -56,6 +61,32 @@ def site(text: str, padding: int = 0) -> Site:
     if padding:
         files["big.bin"] = hashlib.sha256(text.encode()).digest() * padding
     return packed(files)
+
+
+def bundled(**sites: Site) -> Site:
+    """Several sites in one tar, each for a host of its own name; a health check asks the first."""
+    with tempfile.TemporaryDirectory() as folder:
+        parts = {}
+        for name, each in sites.items():
+            tar = Path(folder, f"{name}.tar")
+            tar.write_bytes(each.tar)
+            parts[name] = Part(name, read_index(tar).members)
+        made = compose(parts, {f"{name}.example": name for name in sites})
+        data = b"".join(
+            piece.data
+            if piece.source is None
+            else sites[piece.source].tar[piece.offset : piece.offset + piece.size]
+            for piece in made.pieces
+        )
+    members = [(each.offset, each.size) for each in made.members]
+    return Site(
+        data,
+        f"sha256:{hashlib.sha256(data).hexdigest()}",
+        made.site_digest,
+        next(iter(sites.values())).page,
+        encode(read_extents(io.BytesIO(data), members, made.size)),
+        tuple(m.SitePart(name, f"sites/{name}/", each.site_digest) for name, each in sites.items()),
+    )
 
 
 def packed(files: Mapping[str, bytes]) -> Site:

@@ -29,6 +29,7 @@ from zsops.cli import (
     rollback,
     rollout,
     schema,
+    secrets,
     status,
     tls,
 )
@@ -70,3 +71,4 @@ def register(app: typer.Typer) -> None:
     app.add_typer(tls.app, name="tls")
     app.add_typer(ech.app, name="ech")
     app.add_typer(daemon.app, name="daemon")
+    app.add_typer(secrets.app, name="secrets")

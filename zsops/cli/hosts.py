@@ -42,6 +42,19 @@ def show(context: typer.Context, env: EnvArgument = None, env_option: EnvOption 
 
 
 @app.command()
+def recipients(
+    context: typer.Context, env: EnvArgument = None, env_option: EnvOption = None
+) -> None:
+    """Show the public keys that secrets are encrypted to, by host."""
+    invocation: Invocation = context.obj
+    fleet = invocation.fleet(one_environment(env, env_option))
+    found = upkeep.recipients(fleet)
+    rows = [(host, each) for host, keys in found for each in keys]
+    result = {"recipients": [{"host": host, "keys": list(keys)} for host, keys in found]}
+    invocation.answer("hosts", result, columns(("HOST", "RECIPIENT"), rows))
+
+
+@app.command()
 def trust(
     context: typer.Context,
     env: EnvArgument = None,

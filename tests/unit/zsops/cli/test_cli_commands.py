@@ -23,6 +23,7 @@ from zsops.cli.invocation import Invocation
 from zsops.errors import ExitCode
 from zsops.fleet import Fleet
 from zsops.host import messages as m
+from zsops.report.document import Document
 from zsops.report.events import parse_event
 from zsops.transport.memory import MemoryTransport
 
@@ -410,6 +411,35 @@ def test_a_required_hook_that_refuses(zsops: Zsops, shop: MemoryFleet) -> None:
         assert last["error"]["code"] == "hook-failed"
         assert last["exit"] == 15
     assert not shop.host.service().observe("web").installed
+
+
+def test_every_command_answers_in_one_form(zsops: Zsops, shop: MemoryFleet) -> None:
+    """Good or refused, with `--json` or `--jsonl`: one document of the form `schema document`."""
+    zsops("deploy")
+    shop.write(**{"index.html": "<title>two</title>"})
+    zsops("deploy")
+    asked = """\
+        init|check|build|plan|status|history --all|audit --verify|drift|diff 1 2|prune --dry-run
+        explain sites|schema notice|lock ls|hosts ls|hosts recipients|tls status|tls rotate
+        ech status|ech rotate|secrets rekey|secrets edit --stdin x|promote|abort|nonsense"""
+    for words in (each.split() for line in asked.splitlines() for each in line.split("|")):
+        said = zsops(*words, "--json")
+        found = Document.model_validate_json(said.out)
+        assert found.exit == said.code, words
+        assert (found.error is None) == (found.result is not None), words
+        named = words[0] if words[0] != "nonsense" else ""
+        assert found.command == named, words
+        last = json.loads(zsops(*words, "--jsonl").out.splitlines()[-1])
+        assert last["v"] == 1, words
+        assert last["exit"] == said.code, words
+    run_document = zsops("rollback", "--json").document
+    assert Document.model_validate(run_document).exit == 0
+
+
+@pytest.mark.parametrize("name", ["document", "notice"])
+def test_schemas_are_the_ones_programs_rely_on(zsops: Zsops, name: str) -> None:
+    frozen = (Path(__file__).resolve().parents[3] / "cases" / f"{name}.schema.json").read_text()
+    assert json.loads(zsops("schema", name).out) == json.loads(frozen)
 
 
 def test_every_exit_code_of_this_version_is_reached_here() -> None:
