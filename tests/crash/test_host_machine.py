@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.crash_rig import PATHS
 from support.deployment import SETTINGS, apply, lease, stage
+from support.material import make_pair, sealed_to
 from support.sites import Site, site
 
 from zsops import errors
@@ -20,6 +21,8 @@ from zsops.transport.memory import MemoryHost, MemorySession, MemoryTransport
 
 SITES = tuple(site(f"variant {number}") for number in range(4))
 BROKEN = site("broken variant")
+PAIRS = (make_pair("localhost"), make_pair("localhost"))
+QUICK = m.HealthPolicy(successes=1, interval_s=0.01, timeout_s=1.0)
 WHO = st.sampled_from(["ana", "ben"])
 
 
@@ -52,6 +55,27 @@ class HostMachine(RuleBasedStateMachine):
         assert held is None
         assert token > self.newest_token
         self.tokens[who] = self.newest_token = token
+
+    @rule(who=WHO, number=st.sampled_from(range(len(PAIRS))), good=st.booleans())
+    def rotate(self, who: str, number: int, good: bool) -> None:
+        """Other secrets for the site in service; now and then a daemon that does not like them."""
+        token = self.tokens.get(who, 0)
+        session, pair = self._session(), PAIRS[number]
+        try:
+            material = sealed_to(session.recipients(), pair)
+            request = m.PrepareRotation(token, "web", material, retry_quarantined=True)
+            staged = session.prepare_rotation(request)
+            self.host.daemon.refuses_cert = {} if good else {pair.cert: "not this one"}
+            events = apply(session, token, staged.release.release, QUICK)
+        except (errors.HostError, OSError) as error:
+            self._refused(token, error)
+            return
+        finally:
+            self.host.daemon.refuses_cert = {}
+        assert token == self.newest_token
+        if events[-1].outcome is m.Outcome.HEALTHY:
+            self.applied[who] = staged.release.release
+            assert self.host.daemon.running["web"].cert == pair.cert
 
     @rule(who=WHO)
     def give_back(self, who: str) -> None:

@@ -15,6 +15,8 @@ from zsops.config.document import read_document
 from zsops.config.load import ConfigInvalid, Project
 from zsops.config.problems import Problem
 from zsops.errors import ExitCode, worst
+from zsops.material.age_files import place_of, read
+from zsops.material.errors import MaterialError
 from zsops.report.quantities import size_text
 
 _HEADER = ("HOST", "READY", "ANSWER", "CLOCK", "USER", "FREE", "SYSTEMD", "SOFTWARE", "KERNEL")
@@ -65,6 +67,14 @@ def _check_sources(project: Project) -> None:
         for name, site in project.config.sites.items()
         if not (project.directory / site.src).is_dir()
     ]
+    for name, tls in project.config.tls.items():
+        for key, written in (("cert", tls.cert), ("key", tls.key)):
+            place, sealed = place_of(project.directory, written)
+            try:
+                read(place, sealed=sealed, secret=key == "key")
+            except MaterialError as error:
+                span = document.value(("tls", name, key))
+                problems.append(Problem(span, error.message, error.hint))
     if problems:
         raise ConfigInvalid(project.file.name, problems, document.lines)
 

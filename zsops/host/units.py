@@ -30,9 +30,7 @@ def units(wish: UnitWish, instances: Iterable[str]) -> Mapping[str, str]:
     """Unit files by name. Raises ValueError for what systemd would read as something else."""
     for path in (wish.program, wish.root):
         if _SAFE_PATH.fullmatch(path) is None:
-            raise ValueError(
-                f"`{path}` cannot stand in a unit: name a plain absolute path"
-            )
+            raise ValueError(f"`{path}` cannot stand in a unit: name a plain absolute path")
     if _SAFE_USER.fullmatch(wish.user) is None:
         raise ValueError(f"`{wish.user}` cannot stand in a unit")
     found = {"zsops-recover.service": _recover(wish)}

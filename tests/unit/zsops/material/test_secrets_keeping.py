@@ -94,3 +94,21 @@ def test_rekey_changes_all_or_nothing(
     assert run(["-C", str(tmp_path), "secrets", "rekey"]) == ExitCode.USAGE
     assert "opens with none of our keys" in capsys.readouterr().err
     assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
+
+
+def test_check_names_the_files_that_are_missing_or_open_to_all(
+    tmp_path: Path, one: OperatorKey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _project(tmp_path, one)
+    (tmp_path / "site").mkdir()
+    text = (
+        (tmp_path / "zsops.yaml").read_text().replace("key: age:secrets/shop.key.age", "key: k.pem")
+    )
+    (tmp_path / "zsops.yaml").write_text(text)
+    (tmp_path / "k.pem").write_text("key")
+    (tmp_path / "k.pem").chmod(0o644)
+    assert run(["-C", str(tmp_path), "check"]) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert "zsops.yaml:4:16:" in said
+    assert "shop.crt.age` cannot be read" in said
+    assert "everybody on this machine can read" in said
