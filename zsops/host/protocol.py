@@ -177,7 +177,8 @@ def confirm(request: Confirm) -> Steps[Confirmed]:
             hint="confirm again when it is back, or let the host revert",
         )
     committed = replace(state, last_good=request.release, unsafe=None, deadline=None)
-    state = yield from _advance(paths, committed, Phase.COMMITTED)
+    told = (yield from store.origin(paths, request.release)).told
+    state = yield from _advance(paths, committed, Phase.COMMITTED, told)
     # The timer's handler looks at the phase again under the lock, so disarming is a courtesy.
     yield from do(ArmTimer(paths.name, state.seq, _ARM_TIMEOUT_S))
     yield from finish_commit(paths, state)
@@ -213,8 +214,8 @@ def abort(request: Revert) -> Steps[Outcome]:
 # -- telling -------------------------------------------------------------------------
 
 
-def _advance(paths: InstancePaths, state: State, phase: Phase) -> Steps[State]:
-    moved = replace(state, phase=phase, event=phase.value, detail="")
+def _advance(paths: InstancePaths, state: State, phase: Phase, told: str = "") -> Steps[State]:
+    moved = replace(state, phase=phase, event=phase.value, detail=told)
     return (yield from journal.transition(paths, moved))
 
 

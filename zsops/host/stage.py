@@ -123,9 +123,8 @@ def _described(origin: store.Origin, choice: material.Choice) -> str:
         return f"rollback to the site{' and secrets' if secrets else ''} of {origin.source}"
     if origin.source is not None:
         return f"the site of {origin.source} with other secrets"
-    said = ["sites " + ", ".join(each.name for each in origin.sites)] if origin.sites else []
-    said += ["with other secrets"] if isinstance(choice, material.Opened) else []
-    return ", ".join(said)
+    said = [origin.told, "with other secrets" if isinstance(choice, material.Opened) else ""]
+    return ", ".join(each for each in said if each)
 
 
 def refuse_quarantined(paths: InstancePaths, release_digest: str, source: str) -> Steps[None]:

@@ -65,6 +65,14 @@ class Origin:
     ech: tuple[EchFacts, ...] = ()
     sites: tuple[SitePart, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """What its release brings, for the history: one of several sites, or all of them."""
+        if self.only_site is not None:
+            return f"site {self.only_site} as in {self.source}"
+        names = [each.name for each in self.sites]
+        return f"sites {', '.join(names)}" if len(names) > 1 else ""
+
 
 @frozen
 class Bytes:
