@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from support.fleet_project import Project
 from support.polling import wait_until
 from support.process import run
-from support.sshd import Farm, farm
+from support.sshd import Farm, Server, farm
 
 pytestmark = pytest.mark.e2e
 
@@ -41,14 +42,25 @@ def project(tmp_path: Path, hosts: Farm) -> Project:
     made = Project.make(tmp_path, hosts)
     made.write("one")
     assert made.zsops("deploy", "prod").code == 0
-    file = made.directory / "zsops.yaml"
-    file.write_text(file.read_text().replace("window: 30s", "window: 1s"))
+    confirm_within(made, "8s")
     return made
+
+
+def confirm_within(project: Project, window: str) -> None:
+    """How long a host waits for its confirmation: short where the test waits for its end, and
+    never so short that a busy machine misses it."""
+    file = project.directory / "zsops.yaml"
+    file.write_text(re.sub(r"window: \w+", f"window: {window}", file.read_text()))
 
 
 def settled(project: Project, wanted: list[bytes]) -> bool:
     """Whether every host is at rest and serves what it should."""
-    return project.zsops("status", "prod").code == 0 and project.pages() == wanted
+    if project.zsops("status", "prod").code != 0:
+        return False
+    try:
+        return project.pages() == wanted
+    except OSError:  # a daemon that was started a moment ago
+        return False
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -68,6 +80,7 @@ def test_the_operator_is_killed_at_each_line(project: Project, line: str) -> Non
         what=f"a whole release after a kill at `{line}`",
     )
     assert project.document("audit", "prod", "--verify")["exit"] == 0
+    confirm_within(project, "60s")
     again = project.zsops("deploy", "prod")
     if again.code == 4:  # the dead run's lease: its name is in the refusal
         run_id = again.stderr.split("--resume ")[1].split("`")[0].split()[0]
@@ -115,8 +128,7 @@ def test_a_release_that_fills_the_disk_still_goes_back(tmp_path: Path) -> None:
             project = Project.make(tmp_path, hosts)
             one = project.write("one")
             assert project.zsops("deploy", "prod").code == 0
-            file = project.directory / "zsops.yaml"
-            file.write_text(file.read_text().replace("window: 30s", "window: 3s"))
+            confirm_within(project, "8s")
             project.write("two")
             deploying = project.start("deploy", "prod", "--on", "web75", "-v")
             deploying.wait_said("web on web75: stage ok", timeout_s=60)
@@ -125,12 +137,22 @@ def test_a_release_that_fills_the_disk_still_goes_back(tmp_path: Path) -> None:
             deploying.send(signal.SIGKILL)
             deploying.wait()
             wait_until(
-                lambda: project.page(small) == one, timeout_s=60, what="the way back on a full disk"
+                lambda: served(project, small) == one,
+                timeout_s=90,
+                what="the way back on a full disk",
             )
             for server in hosts.servers:
                 server.close()
         finally:
             wait_until(lambda: run(["umount", small.root]).code == 0, what="the small disk's end")
+
+
+def served(project: Project, server: Server) -> bytes | None:
+    """The first page; None while there is no answer."""
+    try:
+        return project.page(server)
+    except OSError:
+        return None
 
 
 def fill(root: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
 import pytest
+from support.memory_fleet import FLEET, MemoryFleet
 
 import zsops
 from zsops import process
@@ -16,6 +19,28 @@ def test_fleet_is_the_python_api() -> None:
     assert Fleet.__module__ == "zsops.fleet"
     with pytest.raises(AttributeError, match="has no attribute `Flet`"):
         zsops.Flet  # noqa: B018
+
+
+def test_the_manuals_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manual = Path(__file__).resolve().parents[3] / "docs" / "manual" / "zsops.md"
+    (example,) = re.findall(r"```python\n(from zsops.*?)```", manual.read_text(), re.DOTALL)
+    shop = MemoryFleet.make(tmp_path, FLEET)
+    asked = []
+
+    def load(file: str, env: str, *, on: str) -> zsops.Fleet:
+        asked.append((file, env))
+        return shop.fleet(on)
+
+    monkeypatch.setattr(zsops.Fleet, "load", load)
+    scope: dict[str, object] = {}
+    exec(example, scope)  # our own manual's text
+    assert asked == [("zsops.yaml", "prod")]
+    said = capsys.readouterr().out.splitlines()
+    assert "web1 web 1 files change" in said
+    assert "web4 committed 000001-" in "\n".join(said)
+    assert len({shop.digest(f"web{n}") for n in (1, 2, 3, 4)}) == 1
 
 
 def test_importing_the_package_loads_no_operator_library() -> None:
