@@ -1,8 +1,9 @@
 """`PYTHONPATH=tests python -m bench.fleet`: deployments to many SSH hosts, beside other tools.
 
-The hosts are OpenSSH servers on loopback, alone in a network and a process namespace, so that bytes
-(of the loopback device: both directions, headers included) and CPU time (of all processes: tool,
-servers, hosts) are counted exactly, whatever else this machine does. Needs root for the namespaces.
+The hosts are OpenSSH servers in a network namespace of their own, the tool is in another, and all
+are in one process namespace. So bytes (of the cable between the two: both directions, headers
+included) and CPU time (of all processes: tool, servers, hosts) are counted exactly, whatever else
+this machine does. Needs root for the namespaces, and `ip` and `nsenter`.
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.process import run
+from bench.process import Beside, run
 
 PEERS = Path(__file__).resolve().parent.parent / "build" / "bench" / "fleet-peers"
 RESULT = Path(__file__).resolve().parent / "results" / "fleet.json"
 _INSIDE = "ZSOPS_BENCH_INSIDE"
 _PEER_PACKAGES = ("ansible", "pyinfra")
-_FILES, _FILE_BYTES = 200, 10_000
+_FILES, _FILE_BYTES = 20, 100_000
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _AT_A_TIME = 32
+_NETWORK = "10.77.0"
+_CABLE = "hosts"
+_TOOLS_PID = "ZSOPS_BENCH_TOOLS_PID"
 _TIMEOUT_S = 900.0
 
 
@@ -61,16 +65,18 @@ def main() -> int:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed programs are compiled, too
         here = [sys.executable, "-m", "bench.fleet", *sys.argv[1:]]
         os.execvp("unshare", ["unshare", "--net", "--pid", "--fork", "--mount-proc", *here])
-    if run(["ip", "link", "set", "lo", "up"]).code != 0:
-        sys.stderr.write("error: `ip` (iproute2) is needed\n")
-        return 1
     from support.sshd import farm
 
-    with tempfile.TemporaryDirectory(prefix="zsb-") as folder, farm(wish.hosts, first=1) as hosts:
+    with (
+        tempfile.TemporaryDirectory(prefix="zsb-") as folder,
+        _cable(wish.hosts),
+        farm(wish.hosts, first=1, network=_NETWORK, more="Subsystem sftp internal-sftp") as hosts,
+    ):
         site = Path(folder) / "site"
         _lay(site)
         found: dict[str, dict[str, Cost]] = {}
-        tools = [make(Path(folder), hosts) for make in _TOOLS]
+        chosen = [make for name, make in _TOOLS.items() if wish.only in (None, name)]
+        tools = [make(Path(folder), hosts) for make in chosen]
         for tool in tools:
             found[tool.name] = _measure(tool, site)
     _show(found, wish.hosts)
@@ -84,13 +90,43 @@ def main() -> int:
             for name, steps in found.items()
         },
     }
-    RESULT.write_text(json.dumps(document, indent=1) + "\n")
+    if wish.only is None:
+        RESULT.write_text(json.dumps(document, indent=1) + "\n")
     return 0
+
+
+@contextmanager
+def _cable(hosts: int) -> Iterator[None]:
+    """A pair of network devices: the hosts' addresses here, the tools' in another namespace."""
+    far = Beside(["unshare", "--net", "sleep", "infinity"])
+    try:
+        pid = str(far.pid)
+        os.environ[_TOOLS_PID] = pid
+        there = ["nsenter", "--target", pid, "--net", "ip"]
+        steps = [
+            ["ip", "link", "set", "lo", "up"],
+            ["ip", "link", "add", _CABLE, "type", "veth", "peer", "name", "tools", "netns", pid],
+            ["ip", "link", "set", _CABLE, "up"],
+            *(
+                ["ip", "address", "add", f"{_NETWORK}.{number}/24", "dev", _CABLE]
+                for number in range(1, hosts + 1)
+            ),
+            [*there, "address", "add", f"{_NETWORK}.250/24", "dev", "tools"],
+            [*there, "link", "set", "tools", "up"],
+        ]
+        for step in steps:
+            done = run(step)
+            if done.code != 0:
+                raise SystemExit(f"error: `{' '.join(step)}`: {done.said}")
+        yield
+    finally:
+        far.stop()
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.fleet", description=__doc__)
     parser.add_argument("--hosts", type=int, default=50)
+    parser.add_argument("--only", choices=sorted(_TOOLS), help="one tool; nothing is written")
     return parser.parse_args()
 
 
@@ -118,12 +154,11 @@ def _lay(site: Path) -> None:
 
 
 def _zsops(folder: Path, hosts: object) -> Tool:
-    import socket
+    from support.sshd import free_port
 
     servers = hosts.servers  # type: ignore[attr-defined]
     home = hosts.home  # type: ignore[attr-defined]
-    with closing(socket.create_server((servers[0].address, 0))) as taken:
-        https = taken.getsockname()[1]
+    https = free_port([each.address for each in servers])
     (folder / "zsops.yaml").write_text(f"""\
 version: 1
 project: bench
@@ -136,7 +171,7 @@ sites:
 environments:
   prod:
     strategy: all
-    hosts: {{"web[1-{len(servers)}]": {{addr: "127.0.1.{{n}}"}}}}
+    hosts: {{"web[1-{len(servers)}]": {{addr: "{_NETWORK}.{{n}}"}}}}
     instances:
       web: {{listen: {{https: "{{addr}}:{https}"}}, site: bench}}
 """)
@@ -211,12 +246,12 @@ def _pyinfra(folder: Path, hosts: object) -> Tool:
     return Tool("pyinfra", version, argv, own, {})
 
 
-_TOOLS: tuple[Callable[[Path, object], Tool], ...] = (
-    _zsops,
-    _ansible_copy,
-    *((_ansible_synchronize,) if shutil.which("rsync") else ()),
-    _pyinfra,
-)
+_TOOLS: dict[str, Callable[[Path, object], Tool]] = {
+    "zsops": _zsops,
+    "ansible-copy": _ansible_copy,
+    **({"ansible-synchronize": _ansible_synchronize} if shutil.which("rsync") else {}),
+    "pyinfra": _pyinfra,
+}
 
 
 # -- measuring ------------------------------------------------------------------------------------
@@ -235,7 +270,8 @@ def _measure(tool: Tool, site: Path) -> dict[str, Cost]:
 
 def _cost(tool: Tool) -> Cost:
     began, cpu, wire = time.monotonic(), _cpu_s(), _wire_bytes()
-    done = run(tool.argv, cwd=tool.cwd, env=tool.env, timeout_s=_TIMEOUT_S)
+    there = ["nsenter", "--target", os.environ[_TOOLS_PID], "--net", "--"]
+    done = run([*there, *tool.argv], cwd=tool.cwd, env=tool.env, timeout_s=_TIMEOUT_S)
     wall = time.monotonic() - began
     if done.code != 0:
         raise SystemExit(f"error: {tool.name} ended with {done.code}:\n{done.said[-3000:]}")
@@ -258,9 +294,10 @@ def _cpu_s() -> float:
 def _wire_bytes() -> int:
     for line in Path("/proc/net/dev").read_text().splitlines():
         name, _, numbers = line.partition(":")
-        if name.strip() == "lo":
-            return int(numbers.split()[8])
-    raise AssertionError("there is no loopback device")
+        if name.strip() == _CABLE:
+            counted = numbers.split()
+            return int(counted[0]) + int(counted[8])
+    raise AssertionError("the cable is gone")
 
 
 def _show(found: Mapping[str, Mapping[str, Cost]], hosts: int) -> None:

@@ -109,3 +109,22 @@ def _pinned(argv: Sequence[str], core: int | None) -> list[str]:
     # Root may go before other programs; for others the report says how much of the core they took.
     first = ["nice", "-n", "-20"] if os.geteuid() == 0 else []
     return [*first, "taskset", "-c", str(core), *argv]
+
+
+class Beside:
+    """A program that runs until it is stopped, and says nothing."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+
+    @property
+    def pid(self) -> int:
+        """The program's."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """End it; by its own handle."""
+        self._process.kill()
+        self._process.wait()

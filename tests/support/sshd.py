@@ -176,10 +176,12 @@ class Farm:
 
 
 @contextmanager
-def farm(count: int, *, first: int = 1, more: str = "", environment: str = "") -> Iterator[Farm]:
-    """`count` servers at 127.0.1.`first`…; short paths, since a socket's name is limited."""
+def farm(
+    count: int, *, first: int = 1, more: str = "", environment: str = "", network: str = "127.0.1"
+) -> Iterator[Farm]:
+    """`count` servers at `network`.`first`…; short paths, since a socket's name is limited."""
     home = Path(tempfile.mkdtemp(prefix="zsf-"))
-    addresses = [f"127.0.1.{first + at}" for at in range(count)]
+    addresses = [f"{network}.{first + at}" for at in range(count)]
     port = free_port(addresses)
     identity = make_key(home / "id")
     servers = []

@@ -20,6 +20,7 @@ from zsops.process import Identity
 T = TypeVar("T")
 # A unix socket's path must fit into 108 bytes; deep roots get a short one elsewhere.
 _SOCKET_PATH_BYTES_MAX = 100
+_IN_PLACE_BYTES = 128
 
 
 @frozen
@@ -95,6 +96,18 @@ class RunRecords:
         fresh = self.home / f".{name}.{os.getpid()}"
         fresh.write_text(json.dumps(to_json(record)))
         fresh.replace(self.home / name)
+
+    def save_in_place(self, record: object, name: str) -> None:
+        """Overwrite a record of constant size: once it is there this needs no free space.
+
+        A reader in the middle of it finds no record, and looks again.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        handle = os.open(self.home / name, flags, 0o640)
+        try:
+            os.pwrite(handle, json.dumps(to_json(record)).encode().ljust(_IN_PLACE_BYTES), 0)
+        finally:
+            os.close(handle)
 
     def drop(self, name: str) -> None:
         """Remove a record."""

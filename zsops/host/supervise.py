@@ -74,23 +74,25 @@ class Supervise:
         self._stopping = False
 
     def run(self, wake: int) -> int:
-        """Until SIGTERM. `wake`: descriptor that gets a byte for each signal."""
+        """Until SIGTERM. `wake`: descriptor that gets a byte for each signal.
+
+        A fault of ours ends this process and not the daemon: the next supervisor takes that over.
+        """
         self._announce()
-        try:
-            while not self._stopping:
-                self._keep_daemon()
-                self._keep_deadline()
-                self._sleep(wake)
-            return 0
-        finally:
-            self._end()
+        while not self._stopping:
+            self._keep_daemon()
+            self._keep_deadline()
+            self._sleep(wake)
+        self._end()
+        return 0
 
     def _announce(self) -> None:
         me = process.own_identity()
         boot = self._machine.clock.boot_id()
         self._say(f"supervising `{self._instance}`")
-        for stale in ("failure.json", "armed.json"):
-            self._records.drop(stale)
+        self._records.drop("failure.json")
+        # Now, while there is room: a deadline must be taken over on a full disk, too.
+        self._records.save_in_place(Armed(0, os.getpid()), "armed.json")
         self._records.save(Supervisor(me.pid, me.started, boot), "supervise.json")
         self._child = self._left_daemon(boot)
         # Recovery is for an instance whose daemon is down; with it up, a revert that is due takes
@@ -138,7 +140,8 @@ class Supervise:
             os.close(log)
         who = self._child.identity
         boot = self._machine.clock.boot_id()
-        self._records.save(Daemon(who.pid, who.started, boot), "daemon.json")
+        with contextlib.suppress(OSError):  # it serves without its record as well
+            self._records.save(Daemon(who.pid, who.started, boot), "daemon.json")
         self._say(f"started the daemon, pid {who.pid}")
 
     def _ended(self, code: int, now: float) -> None:
@@ -150,7 +153,8 @@ class Supervise:
 
     def _failed(self, error: str, now: float) -> None:
         self._say(f"{error}; next start in {self._backoff_s:g} s")
-        self._records.save(Failure(error, now), "failure.json")
+        with contextlib.suppress(OSError):  # a full disk: the start is tried again all the same
+            self._records.save(Failure(error, now), "failure.json")
         self._restart_at = now + self._backoff_s
         self._backoff_s = min(self._backoff_s * 2, _BACKOFF_S_MAX)
 
@@ -173,7 +177,7 @@ class Supervise:
             return
         armed = self._records.load(Armed, "armed.json")
         if armed is None or armed.seq != state.seq:
-            self._records.save(Armed(state.seq, os.getpid()), "armed.json")
+            self._records.save_in_place(Armed(state.seq, os.getpid()), "armed.json")
         now = self._machine.clock.now()
         if self._expiry is not None:
             code = self._expiry.poll()
@@ -215,7 +219,8 @@ class Supervise:
 
     def _say(self, text: str) -> None:
         stamp = self._machine.clock.wall()
-        print(f"{stamp} {text}", file=sys.stderr, flush=True)  # noqa: T201 - its log
+        with contextlib.suppress(OSError):  # nobody is to go down because a log cannot grow
+            print(f"{stamp} {text}", file=sys.stderr, flush=True)  # noqa: T201 - its log
 
 
 def supervise(root: Path, instance: str, *, detach: bool, settled: bool) -> int:
