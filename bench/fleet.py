@@ -64,7 +64,10 @@ def main() -> int:
         os.environ[_INSIDE] = "1"
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed programs are compiled, too
         here = [sys.executable, "-m", "bench.fleet", *sys.argv[1:]]
-        os.execvp("unshare", ["unshare", "--net", "--pid", "--fork", "--mount-proc", *here])
+        os.execvp(
+            "unshare",
+            ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", *here],
+        )
     from support.sshd import farm
 
     with (

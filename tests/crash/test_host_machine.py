@@ -1,4 +1,4 @@
-"""Any order of two operators, deployments, reboots, time, a full disk and a dying daemon.
+"""Any order of two operators, deployments, pauses, healing, reboots, a full disk, a dying daemon.
 
 Rules act on a host in memory through sessions, as operators do; after each of them the host's
 invariants must hold.
@@ -15,7 +15,7 @@ from support.material import make_pair, sealed_to
 from support.sites import Site, site
 
 from zsops import errors
-from zsops.host import audit, journal, layout
+from zsops.host import audit, journal, layout, upkeep
 from zsops.host import messages as m
 from zsops.transport.memory import MemoryHost, MemorySession, MemoryTransport
 
@@ -38,6 +38,7 @@ class HostMachine(RuleBasedStateMachine):
         self.applied: dict[str, str] = {}
         self.confirmed = self.host.service().observe("web").last_good or ""
         self.newest_token = 0
+        self.paused = False
 
     def _session(self) -> MemorySession:
         return MemoryTransport(self.host).connect()
@@ -47,12 +48,16 @@ class HostMachine(RuleBasedStateMachine):
         held = self.host.service().observe("web").lease
         try:
             token = lease(self._session(), who, ttl_s=30.0).token
+        except errors.HostHeld:
+            assert self.paused
+            return
         except errors.LeaseHeld:
             assert held is not None
             return
         except OSError:
             return  # the disk is full
         assert held is None
+        assert not self.paused
         assert token > self.newest_token
         self.tokens[who] = self.newest_token = token
 
@@ -145,6 +150,40 @@ class HostMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.1, 5.0, 31.0, 200.0]))
     def wait(self, seconds: float) -> None:
         self.host.advance(seconds)
+
+    @rule(who=WHO, on=st.booleans())
+    def pause(self, who: str, on: bool) -> None:
+        try:
+            if on:
+                self._session().hold(upkeep.Hold(who, "fair"))
+            else:
+                lifted = self._session().lift_hold(who, "over")
+                assert (lifted is not None) == self.paused
+        except OSError:
+            assert self.host.disk.full
+        self.paused = self.host.service().observe("web").hold is not None
+        assert self.host.disk.full or self.paused == on
+
+    @rule(who=WHO)
+    def heal(self, who: str) -> None:
+        token = self.tokens.get(who, 0)
+        try:
+            healed = self._session().heal(upkeep.Heal(token, "web"))
+        except (errors.HostError, OSError) as error:
+            self._refused(token, error)
+            return
+        assert healed.serving == self._state().prev == self._current()
+        if not healed.serving.startswith("000000"):
+            seen = self.host.service().observe("web")
+            assert seen.daemon.running
+            assert seen.drift is None
+
+    @rule()
+    def reload(self) -> None:
+        try:
+            self._session().reload_daemon("web")
+        except (errors.HostError, OSError) as error:
+            self._refused(0, error)
 
     @rule()
     def reboot(self) -> None:
