@@ -42,7 +42,7 @@ pub(super) struct Http2<'c, L: Link> {
     pub(super) worker: &'c Rc<Worker>,
     session: &'c mut Session<L::Chunk>,
     input: &'c mut Vec<u8>,
-    lifetime: &'c Lifetime,
+    pub(super) lifetime: &'c Lifetime,
     peer: &'c Peer,
     origin: &'c request::Origin,
     pub(super) sending: Vec<Sending>,
@@ -141,27 +141,11 @@ impl<L: Link> Connection<L> {
                 }
             }
             http2.rest();
-            let received = match http2.script_wait() {
-                None => lifetime.guard(receiving.as_mut()).await,
-                Some(wait) => {
-                    let mut wait = pin!(wait);
-                    match lifetime
-                        .guard(select(receiving.as_mut(), wait.as_mut()))
-                        .await
-                    {
-                        Ok(Either::Left((received, _))) => Ok(received),
-                        Ok(Either::Right(_)) => {
-                            lifetime.set_idle(false);
-                            http2.achieved = true;
-                            continue;
-                        }
-                        Err(ended) => Err(ended),
-                    }
-                }
-            };
+            let received = http2.wait(receiving.as_mut()).await;
             lifetime.set_idle(false);
             match received {
-                Ok(chunk) => {
+                Ok(None) => http2.achieved = true, // a script can go on
+                Ok(Some(chunk)) => {
                     lifetime.clear_ended();
                     peer_closed = http2.received(chunk?)?;
                     if !peer_closed {

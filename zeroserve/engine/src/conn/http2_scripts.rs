@@ -1,7 +1,10 @@
 //! Scripts on an HTTP/2 connection: requests whose scripts could not answer at once, side by side.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::time::Duration;
+
+use futures_util::future::{Either, Fuse, select};
 
 use zs_proto::body::{CONTINUE, Collected, Collector};
 use zs_proto::h2::StreamId;
@@ -10,6 +13,7 @@ use zs_proto::message::BodyFraming;
 use super::Link;
 use super::connection::End;
 use super::http2::Http2;
+use super::lifetime::Ended;
 use super::link::yield_once;
 use super::scripts::{UnreadBody, member_bytes};
 use crate::clock::monotonic;
@@ -155,20 +159,35 @@ impl<L: Link> Http2<'_, L> {
             .any(|each| matches!(each.waits, Waits::Turn)))
     }
 
-    /// The wait of a connection whose scripts pause or yield; `None` when only the peer can move it.
-    pub(super) fn script_wait(&self) -> Option<impl Future<Output = ()> + use<L>> {
-        let moment = |each: &Running| match each.waits {
-            Waits::Turn | Waits::Member(_) => Some(Duration::ZERO),
-            Waits::Until(moment) => Some(moment.saturating_sub(monotonic())),
-            Waits::Body(_) => None,
+    /// The peer's next bytes; `None` when a script can go on before they come.
+    pub(super) async fn wait<F: Future>(
+        &self,
+        receiving: Pin<&mut Fuse<F>>,
+    ) -> Result<Option<F::Output>, Ended> {
+        let lifetime = self.lifetime;
+        let Some(wait) = self.script_wait() else {
+            return lifetime.guard(receiving).await.map(Some);
         };
-        let wait = self.running.iter().filter_map(moment).min()?;
-        Some(async move {
+        let waiting = pin!(async {
             if wait.is_zero() {
                 yield_once().await;
             } else {
                 ring::sleep(wait).await;
             }
+        });
+        Ok(match lifetime.guard(select(receiving, waiting)).await? {
+            Either::Left((received, _)) => Some(received),
+            Either::Right(_) => None,
         })
+    }
+
+    /// How long scripts pause, or zero when they have only yielded; `None` when the peer alone can move them.
+    fn script_wait(&self) -> Option<Duration> {
+        let wait = |each: &Running| match each.waits {
+            Waits::Turn | Waits::Member(_) => Some(Duration::ZERO),
+            Waits::Until(moment) => Some(moment.saturating_sub(monotonic())),
+            Waits::Body(_) => None,
+        };
+        self.running.iter().filter_map(wait).min()
     }
 }
