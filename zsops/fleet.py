@@ -143,9 +143,11 @@ class Fleet:
         if self._planned:
             return
         self._planned = True
-        config = self.project.config
+        hook = self.project.config.hooks.pre_plan
+        if hook is None:
+            return
         facts = told(self, "plan", self.info(""))
-        warning = run_hook("pre_plan", config.hooks.pre_plan, self.project.directory, facts)
+        warning = run_hook("pre_plan", hook, self.project.directory, facts)
         if warning is not None and on_line is not None:
             on_line(warning)
 

@@ -51,7 +51,8 @@ def heal(request: Heal) -> Steps[Healed]:
 def _daemon(paths: InstancePaths, release: str) -> Steps[list[str]]:
     digest = yield from store.digest_of(paths, release)
     seen = yield from do(DaemonStatus(paths.name))
-    if seen.running and seen.release_digest == digest:
+    # The same site with other secrets has the same digest, and is another release.
+    if seen.running and (seen.release, seen.release_digest) == (release, digest):
         return []
     problem = yield from revert.load(paths, release, _RELOAD_TIMEOUT_S)
     if problem is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -66,13 +67,18 @@ def is_for(raw: bytes, recipients: Sequence[str]) -> bool:
     Only SSH keys are named in an age file; those of age itself are not, by design.
     """
     head = raw.partition(b"\n---")[0]
-    tags = {line.split()[2] for line in head.splitlines() if line.startswith(_SSH_STANZA)}
+    stanzas = (line.split() for line in head.splitlines() if line.startswith(_SSH_STANZA))
+    tags = {words[2] for words in stanzas if len(words) > 2}
     return any(_tag(each) in tags for each in recipients if each.startswith("ssh-ed25519 "))
 
 
 def _tag(recipient: str) -> bytes:
-    digest = hashlib.sha256(base64.b64decode(recipient.split()[1])).digest()
-    return base64.b64encode(digest[:4]).rstrip(b"=")
+    """How an age file names an SSH key; nothing for what is no key."""
+    try:
+        key = base64.b64decode(recipient.split()[1], validate=True)
+    except (IndexError, binascii.Error):
+        return b""
+    return base64.b64encode(hashlib.sha256(key).digest()[:4]).rstrip(b"=")
 
 
 def _recipient(text: str) -> Any:  # noqa: ANN401 - pyrage has no common type

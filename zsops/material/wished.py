@@ -102,6 +102,7 @@ class Materials:
         self._project = project
         self.identities = Identities(project.directory, project.config.secrets.identity)
         self._sets: dict[tuple[str, str | None], MaterialSet] = {}
+        self._wishes: dict[tuple[str, str | None, tuple[str, ...]], WishedMaterial] = {}
 
     def of(self, instance: Instance) -> MaterialSet | None:
         """What the instance's release carries; None: a certificate of the host's own.
@@ -117,25 +118,32 @@ class Materials:
 
     def wish(self, instance: Instance) -> WishedMaterial | None:
         """As the planner takes it. Raises MaterialError for what no host would take."""
-        found = self.of(instance)
-        if found is None or instance.tls is None:
+        if instance.tls is None:
             return None
+        wanted = (instance.tls, instance.ech, instance.host_names)
+        if wanted not in self._wishes:
+            self._wishes[wanted] = self._judged(instance, instance.tls)
+        return self._wishes[wanted]
+
+    def _judged(self, instance: Instance, name: str) -> WishedMaterial:
+        found = self.of(instance)
+        assert found is not None
         now = datetime.now(UTC)
         found.judge(now)
         facts = found.certificate()
         warnings: list[str] = []
         if facts is not None:
-            foreign = [name for name in instance.host_names if not facts.covers(name)]
+            foreign = [host for host in instance.host_names if not facts.covers(host)]
             if foreign:
                 raise MaterialError(
-                    f"certificate `{instance.tls}` is not for `{foreign[0]}`, which an instance"
+                    f"certificate `{name}` is not for `{foreign[0]}`, which an instance"
                     f" serves with it; it is for {', '.join(facts.names) or 'no name'}"
                 )
             left = (facts.not_after - now).days
-            if left < self._project.config.tls[instance.tls].min_days:
-                warnings.append(f"certificate `{instance.tls}` expires in {left} d")
+            if left < self._project.config.tls[name].min_days:
+                warnings.append(f"certificate `{name}` expires in {left} d")
         return WishedMaterial(
-            name=instance.tls,
+            name=name,
             source=found.source,
             certificate=None if facts is None else _told(facts),
             warnings=tuple(warnings),

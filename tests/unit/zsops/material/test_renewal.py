@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.deployment import lease
 from support.material import NAME, OperatorKey, Pair, keep, make_pair
 from support.memory_fleet import Ended, MemoryFleet, ended
 
 from zsops import renewal
 from zsops.errors import UsageError
+from zsops.host.layout import InstancePaths
+from zsops.host.upkeep import Heal
+from zsops.transport.memory import MemoryTransport
 
 CONFIG = f"""\
 version: 1
@@ -119,3 +123,27 @@ def test_without_a_declared_certificate_there_is_nothing_to_rotate(tmp_path: Pat
     assert [each.state for each in renewal.certificates(plain.fleet())] == ["own"]
     with pytest.raises(UsageError, match="no instance"):
         _rotate(plain)
+
+
+def test_a_daemon_with_the_old_certificate_is_drift_and_is_healed(
+    shop: MemoryFleet, operator: OperatorKey
+) -> None:
+    shop.deploy()
+    host, paths = shop.of("web1"), InstancePaths("web")
+    old = host.service().observe("web").current
+    assert old is not None
+    pair = _renew(shop, operator)
+    _rotate(shop)
+    new = host.disk.read_link(paths.current)
+    assert new is not None
+    for target in (f"releases/{old.release}", new):
+        host.disk.unlink(paths.current)
+        host.disk.symlink(target, paths.current)
+        if target != new:
+            assert host.daemon.reload("web", old.release_digest, 1.0).ok
+    drift = host.service().observe("web").drift
+    assert drift == f"the daemon serves {old.release}, `current` is {new.removeprefix('releases/')}"
+    token = lease(MemoryTransport(host).connect()).token
+    host.service().heal(Heal(token, "web"))
+    assert host.daemon.running["web"].cert == pair.cert
+    assert host.service().observe("web").drift is None
