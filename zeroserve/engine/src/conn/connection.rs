@@ -373,6 +373,7 @@ impl<L: Link> Connection<L> {
             unwanted_body,
             requester,
             started,
+            ..
         } = exchange;
         let record = Record {
             requester,

@@ -15,6 +15,7 @@ use zs_proto::h2::{self, ErrorCode, Event, StreamId};
 use super::answer::send_all;
 use super::connection::{Connection, End};
 use super::http2_body::{Piece, Sending, pieces};
+use super::http2_held::HeldAnswers;
 use super::http2_scripts::Running;
 use super::lifetime::{Ended, Lifetime};
 use super::log_line::Record;
@@ -48,6 +49,7 @@ pub(super) struct Http2<'c, L: Link> {
     pub(super) sending: Vec<Sending>,
     /// Requests that scripts are at.
     pub(super) running: Vec<Running>,
+    held: HeldAnswers,
     waiting: Waiting,
     /// Second in which the wait began, or something was last achieved.
     since: u64,
@@ -112,19 +114,29 @@ impl<L: Link> Connection<L> {
             origin,
             sending: Vec::new(),
             running: Vec::new(),
+            held: HeldAnswers::default(),
             waiting: Waiting::Idle,
             since: monotonic_seconds(),
             achieved: false,
             draining_since: None,
         };
+        let ended = http2.serve(link).await;
+        http2.finish_all();
+        ended
+    }
+}
+
+impl<L: Link> Http2<'_, L> {
+    async fn serve(&mut self, link: &L) -> Result<Infallible, End> {
+        let lifetime = self.lifetime;
         let mut receiving = pin!(link.recv().fuse());
         let mut peer_closed = false;
         loop {
-            http2.handle_input();
-            http2.run_scripts().await?;
-            let turn = http2.fill_output().await?;
-            if let Some(output) = http2.sealed_output()? {
-                peer_closed |= http2
+            self.handle_input();
+            self.run_scripts().await?;
+            let turn = self.fill_output().await?;
+            if let Some(output) = self.sealed_output()? {
+                peer_closed |= self
                     .send(link, output, receiving.as_mut(), L::recv)
                     .await?;
             }
@@ -136,29 +148,27 @@ impl<L: Link> Connection<L> {
             }
             if receiving.is_terminated() {
                 receiving.set(link.recv().fuse());
-                if !http2.input.is_empty() {
+                if !self.input.is_empty() {
                     continue; // what came while we were sending has not been handled
                 }
             }
-            http2.rest();
-            let received = http2.wait(receiving.as_mut()).await;
+            self.rest();
+            let received = self.wait(receiving.as_mut()).await;
             lifetime.set_idle(false);
             match received {
-                Ok(None) => http2.achieved = true, // a script can go on
+                Ok(None) => self.achieved = true, // a script can go on
                 Ok(Some(chunk)) => {
                     lifetime.clear_ended();
-                    peer_closed = http2.received(chunk?)?;
+                    peer_closed = self.received(chunk?)?;
                     if !peer_closed {
                         receiving.set(link.recv().fuse());
                     }
                 }
-                Err(ended) => http2.interrupted(ended, link).await?,
+                Err(ended) => self.interrupted(ended, link).await?,
             }
         }
     }
-}
 
-impl<L: Link> Http2<'_, L> {
     /// Sends `output` while a receive is under way. What that brings is opened at once, since its buffer
     /// belongs to the loop; a peer that floods is not listened to until the send is done. True when the
     /// peer's last bytes came.
@@ -227,12 +237,7 @@ impl<L: Link> Http2<'_, L> {
                     self.lifetime.set_used();
                     let generation = self.worker.generation();
                     match request::begin(self.worker, generation, &head, self.origin, false, true) {
-                        Begun::Answered(exchange) => {
-                            if !end_stream {
-                                self.machine.discard_body(stream);
-                            }
-                            (stream, exchange)
-                        }
+                        Begun::Answered(exchange) => (stream, exchange),
                         Begun::Scripted(mut scripted) => {
                             let progress = scripted.step(self.worker, Some(&head));
                             let body = UnreadBody::new(head.body, head.expect_continue);
@@ -250,6 +255,8 @@ impl<L: Link> Http2<'_, L> {
                     self.running.retain(|each| each.stream != stream);
                     if let Some(place) = self.place_of(stream) {
                         self.finish_at(place);
+                    } else if let Some(exchange) = self.held.take(stream) {
+                        self.unanswered(exchange);
                     }
                     continue;
                 }
@@ -264,18 +271,24 @@ impl<L: Link> Http2<'_, L> {
                         script.add_body(bytes, end_stream);
                     }
                     self.machine.body_consumed(stream, count);
-                    continue;
+                    match self.held.body_came(stream, count, end_stream) {
+                        Some(exchange) => (stream, exchange),
+                        None => continue,
+                    }
                 }
                 Some(Event::Trailers { stream, .. }) => {
                     let script = self.running.iter_mut().find(|each| each.stream == stream);
                     if let Some(script) = script {
                         script.add_body(&[], true);
                     }
-                    continue;
+                    match self.held.body_came(stream, 0, true) {
+                        Some(exchange) => (stream, exchange),
+                        None => continue,
+                    }
                 }
                 Some(_) => continue,
             };
-            self.begin(stream, exchange);
+            self.answer(stream, exchange);
         }
         self.input.drain(..consumed);
     }
@@ -296,8 +309,20 @@ impl<L: Link> Http2<'_, L> {
         }
     }
 
+    /// Answers a request as soon as its body has come, if that is worth waiting for.
+    pub(super) fn answer(&mut self, stream: StreamId, exchange: Exchange) {
+        if self.machine.is_body_coming(stream) {
+            if exchange.body_first {
+                let until = monotonic_seconds() + self.worker.rules.limits.body_seconds;
+                return self.held.hold(self.worker, stream, exchange, until);
+            }
+            self.machine.discard_body(stream);
+        }
+        self.begin(stream, exchange);
+    }
+
     /// Sends the head and, if it can be had at once, the body.
-    pub(super) fn begin(&mut self, stream: StreamId, exchange: Exchange) {
+    fn begin(&mut self, stream: StreamId, exchange: Exchange) {
         let Exchange {
             generation,
             reply,
@@ -427,6 +452,7 @@ impl<L: Link> Http2<'_, L> {
             self.waiting = waiting;
         }
         let deadline = self.deadline();
+        let deadline = self.held.deadline().map_or(deadline, |at| at.min(deadline));
         // In a drain every wait is short: the second announcement must not wait for the peer.
         let drains = self.draining_since.is_some() && !self.machine.is_finished();
         self.lifetime.set_deadline(if drains {
@@ -452,7 +478,12 @@ impl<L: Link> Http2<'_, L> {
 
     /// A wait was cut short: by a drain, which is announced and goes on; by a deadline, which ends it.
     async fn interrupted(&mut self, ended: Ended, link: &L) -> Result<(), End> {
-        let in_time = monotonic_seconds() < self.deadline();
+        let now = monotonic_seconds();
+        if self.answer_overdue(now) {
+            self.lifetime.revive(self.worker.rules.limits.send_seconds);
+            return Ok(());
+        }
+        let in_time = now < self.deadline();
         if self.worker.draining() && (ended == Ended::Draining || in_time) {
             self.lifetime.revive(self.worker.rules.limits.send_seconds);
             if self.draining_since.is_some() {
@@ -469,6 +500,16 @@ impl<L: Link> Http2<'_, L> {
         Err(End::Abort)
     }
 
+    /// Answers the requests whose body did not come in time; false when there are none.
+    fn answer_overdue(&mut self, now: u64) -> bool {
+        let mut any = false;
+        while let Some((stream, exchange)) = self.held.take_overdue(now) {
+            self.answer(stream, exchange);
+            any = true;
+        }
+        any
+    }
+
     /// Where among the answers under way a stream's is.
     fn place_of(&self, stream: StreamId) -> Option<usize> {
         self.sending
@@ -482,6 +523,34 @@ impl<L: Link> Http2<'_, L> {
             generation, record, ..
         } = self.sending.swap_remove(place);
         self.finished(&generation, record);
+    }
+
+    /// An answer was never begun, since nobody waits for it any more.
+    fn unanswered(&self, exchange: Exchange) {
+        let Exchange {
+            generation,
+            reply,
+            requester,
+            started,
+            ..
+        } = exchange;
+        let record = Record {
+            requester,
+            status: reply.status,
+            body_bytes: 0,
+            started,
+        };
+        self.finished(&generation, record);
+    }
+
+    /// The connection is over, and with it every answer.
+    fn finish_all(&mut self) {
+        while !self.sending.is_empty() {
+            self.finish_at(0);
+        }
+        for exchange in self.held.take_all() {
+            self.unanswered(exchange);
+        }
     }
 
     fn finished(&self, generation: &LoopGeneration, record: Record) {

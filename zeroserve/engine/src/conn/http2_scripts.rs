@@ -98,10 +98,7 @@ impl<L: Link> Http2<'_, L> {
     fn end_scripted(&mut self, stream: StreamId, progress: Progress) {
         match progress {
             Progress::Done(exchange) => {
-                if exchange.unwanted_body.is_some() {
-                    self.machine.discard_body(stream);
-                }
-                self.begin(stream, exchange);
+                self.answer(stream, exchange);
             }
             _ => self.machine.reset(stream, zs_proto::h2::ErrorCode::Cancel),
         }

@@ -6,6 +6,7 @@ mod buffers;
 mod connection;
 mod http2;
 mod http2_body;
+mod http2_held;
 mod http2_scripts;
 mod lifetime;
 mod link;

@@ -32,7 +32,7 @@ const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)
 
 /// A body that nobody wants is read away up to here, so that the connection can go on; beyond it,
 /// closing is cheaper for both sides.
-const UNWANTED_BODY_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const UNWANTED_BODY_BYTES_MAX: u64 = 1 << 20;
 
 /// What is known of a request before its first byte: how its connection came about.
 pub(crate) struct Origin {
@@ -84,6 +84,9 @@ pub(crate) struct Exchange {
     pub(crate) reply: Reply,
     pub(crate) keep_alive: bool,
     pub(crate) unwanted_body: Option<BodyDrain>,
+    /// HTTP/2: the answer may wait for the body's end. Not for a body that is known to be long, nor
+    /// for a client that waits for the answer itself.
+    pub(crate) body_first: bool,
     /// For the log, when there is one.
     pub(crate) requester: Option<Requester>,
     pub(crate) started: Duration,
@@ -150,10 +153,14 @@ impl Manner {
 
     /// `body_read`: none of the body is left on the connection.
     fn keeps_alive(&self, worker: &Worker, body_read: bool) -> bool {
+        self.keep_alive && (body_read || self.is_body_short()) && !worker.draining()
+    }
+
+    /// Whether the body may be short enough to be read away, and comes without being asked for.
+    const fn is_body_short(&self) -> bool {
         let too_long =
             matches!(self.framing, BodyFraming::Length(bytes) if bytes > UNWANTED_BODY_BYTES_MAX);
-        let body_fits = body_read || (!too_long && !self.expect_continue);
-        self.keep_alive && body_fits && !worker.draining()
+        !too_long && !self.expect_continue
     }
 
     fn opening(&self, worker: &Worker, body_read: bool) -> Opening {
@@ -182,6 +189,7 @@ impl Manner {
         Exchange {
             reply,
             keep_alive,
+            body_first: self.is_body_short(),
             unwanted_body: match self.framing {
                 BodyFraming::None | BodyFraming::Length(0) => None,
                 _ if body_read => None,
@@ -202,6 +210,7 @@ pub(crate) fn refuse(worker: &Worker, error: PeerError) -> Exchange {
         keep_alive: false,
         // More of it may be under way: the peer must be let to read the answer.
         unwanted_body: Some(BodyDrain::new(BodyFraming::Chunked, 0)),
+        body_first: false,
         requester: worker.log.is_some().then(Requester::unknown),
         started: monotonic(),
     }

@@ -211,6 +211,13 @@ impl Connection {
         }
     }
 
+    /// Whether more of the request's body is to come, if only its end.
+    #[must_use]
+    pub fn is_body_coming(&self, stream: StreamId) -> bool {
+        let found = self.core.streams.find(stream.0);
+        found.is_some_and(|found| found.peer_open)
+    }
+
     /// No more [`Event::Data`] for this stream: its body is read away.
     pub fn discard_body(&mut self, stream: StreamId) {
         if let Some(stream) = self.core.streams.find_mut(stream.0) {
