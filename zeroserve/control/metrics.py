@@ -61,6 +61,7 @@ def render_metrics(
         if isinstance(value, int | float):
             _add(lines, name, kind, help_text, value)
     _add_responses(lines, stats)
+    _add_http2_ended(lines, stats)
     return "\n".join(lines) + "\n"
 
 
@@ -78,3 +79,12 @@ def _add_responses(lines: list[str], stats: "Mapping[str, object]") -> None:
     if samples:
         lines += [f"# HELP {name} Responses by class of status.", f"# TYPE {name} counter"]
         lines += samples
+
+
+def _add_http2_ended(lines: list[str], stats: "Mapping[str, object]") -> None:
+    ended = stats.get("http2_ended")
+    if isinstance(ended, dict):
+        name = "zeroserve_http2_ended_total"
+        help_text = "HTTP/2 connections ended for what their client did."
+        lines += [f"# HELP {name} {help_text}", f"# TYPE {name} counter"]
+        lines += [f'{name}{{reason="{reason}"}} {count}' for reason, count in ended.items()]

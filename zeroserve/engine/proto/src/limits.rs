@@ -101,11 +101,36 @@ pub const H2_ACKS_BURST: u32 = 1000;
 /// See [`H2_ACKS_BURST`].
 pub const H2_ACKS_PER_SECOND: u32 = 200;
 
-/// Frames that do nothing (empty ones, priorities, unknown types, closed streams): a browser that
-/// reorders a page's images sends some hundreds.
+/// Parameters in one SETTINGS frame that cost no more than the frame; each further one costs as much
+/// as a frame. RFC 9113 defines six, extensions a few more; one frame has room for 2,730.
+pub const H2_SETTINGS_FREE: usize = 16;
+
+/// Frames that do nothing (empty ones, unknown types, closed streams): those that were on their way
+/// when a stream ended are the only ones that a client sends in earnest.
 pub const H2_NOISE_BURST: u32 = 2000;
 /// See [`H2_NOISE_BURST`].
 pub const H2_NOISE_PER_SECOND: u32 = 200;
+
+/// PRIORITY and `PRIORITY_UPDATE` frames: a browser that reorders a page's images sends some
+/// hundreds.
+pub const H2_PRIORITIES_BURST: u32 = 2000;
+/// See [`H2_PRIORITIES_BURST`].
+pub const H2_PRIORITIES_PER_SECOND: u32 = 200;
+
+/// `WINDOW_UPDATE` frames beyond those that a client has reason for, see
+/// [`H2_WINDOW_UPDATES_EARNED`].
+pub const H2_WINDOW_UPDATES_BURST: u32 = 2000;
+/// See [`H2_WINDOW_UPDATES_BURST`].
+pub const H2_WINDOW_UPDATES_PER_SECOND: u32 = 200;
+/// `WINDOW_UPDATE` frames that each request and each DATA frame of ours gives reason for: one for
+/// the stream and one for the connection, and as many again for clients that answer half a frame.
+pub const H2_WINDOW_UPDATES_EARNED: u32 = 4;
+
+/// Requests whose fields are too large: a browser with a cookie that is sends one for each part of a
+/// page. Each is decoded whole, which a few bytes can make costly.
+pub const H2_OVERSIZED_HEADS_BURST: u32 = 200;
+/// See [`H2_OVERSIZED_HEADS_BURST`].
+pub const H2_OVERSIZED_HEADS_PER_SECOND: u32 = 10;
 
 /// DATA frames below [`H2_TINY_DATA_BYTES`] because the peer opened its window no further. When they
 /// are used up, such a stream waits for a larger window, or for the caller's patience to end.

@@ -201,7 +201,7 @@ impl<L: Link> Connection<L> {
         if self.protocol == Protocol::Undecided {
             self.protocol = match &self.session {
                 Session::Plain { .. } => match Preface::of(&self.input) {
-                    Preface::Whole => Protocol::Http2,
+                    Preface::Http2 => Protocol::Http2,
                     Preface::Partial => Protocol::Undecided,
                     Preface::Other => Protocol::Http1,
                 },

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, Fuse, FusedFuture as _, select};
-use zs_proto::h2::{self, ErrorCode, Event, StreamId};
+use zs_proto::h2::{self, ErrorCode, Event, Fault, StreamId};
 
 use super::answer::send_all;
 use super::connection::{Connection, End};
@@ -53,8 +53,10 @@ pub(super) struct Http2<'c, L: Link> {
     waiting: Waiting,
     /// Second in which the wait began, or something was last achieved.
     since: u64,
-    /// A request was answered or a body advanced since the last wait.
+    /// A request came, an answer ended or bodies advanced well since the last wait.
     pub(super) achieved: bool,
+    /// By how much bodies advanced since that was last achieved.
+    pub(super) moved_bytes: usize,
     draining_since: Option<u64>,
 }
 
@@ -118,6 +120,7 @@ impl<L: Link> Connection<L> {
             waiting: Waiting::Idle,
             since: monotonic_seconds(),
             achieved: false,
+            moved_bytes: 0,
             draining_since: None,
         };
         let ended = http2.serve(link).await;
@@ -136,9 +139,7 @@ impl<L: Link> Http2<'_, L> {
             self.run_scripts().await?;
             let turn = self.fill_output().await?;
             if let Some(output) = self.sealed_output()? {
-                peer_closed |= self
-                    .send(link, output, receiving.as_mut(), L::recv)
-                    .await?;
+                peer_closed |= self.send(link, output, receiving.as_mut(), L::recv).await?;
             }
             match turn {
                 Turn::Finished => return Err(End::Goodbye),
@@ -286,7 +287,11 @@ impl<L: Link> Http2<'_, L> {
                         None => continue,
                     }
                 }
-                Some(_) => continue,
+                Some(Event::Failed { fault }) => {
+                    self.misused(fault);
+                    continue;
+                }
+                Some(Event::Pong { .. } | Event::PeerGoesAway { .. }) => continue,
             };
             self.answer(stream, exchange);
         }
@@ -491,6 +496,10 @@ impl<L: Link> Http2<'_, L> {
             }
             return Ok(());
         }
+        if self.waiting == Waiting::Streams && self.machine.is_blocked() {
+            self.machine.fail(Fault::Stalled);
+            self.misused(Fault::Stalled);
+        }
         self.machine.drain();
         self.machine.finish_drain();
         self.lifetime.revive(1);
@@ -508,6 +517,15 @@ impl<L: Link> Http2<'_, L> {
             any = true;
         }
         any
+    }
+
+    /// The connection ends for what its peer did: that is counted, and said.
+    fn misused(&self, fault: Fault) {
+        self.worker.counters.http2_ended(fault.into());
+        let text = || format!("HTTP/2 connection of {} ended: {fault}", self.peer.text());
+        self.worker
+            .diagnostics
+            .about_peer(monotonic_seconds(), text);
     }
 
     /// Where among the answers under way a stream's is.

@@ -14,6 +14,10 @@ use crate::generation::LoopGeneration;
 use crate::reply::Body;
 use crate::ring;
 
+/// A peer that takes so much of its answers in the time of one send is still there. Less is no progress:
+/// a window that is opened by a byte now and then must not hold a connection for ever.
+const PROGRESS_BYTES: usize = 16 << 10;
+
 /// An answer whose body has not all been taken by the state machine.
 pub(super) struct Sending {
     pub(super) stream: StreamId,
@@ -50,7 +54,7 @@ impl<L: Link> Http2<'_, L> {
             ..
         } = self;
         let answer = &mut sending[place];
-        self.achieved = true;
+        let before = machine.output().len();
         let stream = answer.stream;
         let last = answer.pieces.len() == 1;
         let done = match answer.pieces.front_mut() {
@@ -94,6 +98,11 @@ impl<L: Link> Http2<'_, L> {
         };
         if done {
             answer.pieces.pop_front();
+        }
+        self.moved_bytes += machine.output().len() - before;
+        if answer.pieces.is_empty() || self.moved_bytes >= PROGRESS_BYTES {
+            self.achieved = true;
+            self.moved_bytes = 0;
         }
         if answer.pieces.is_empty() {
             self.finish_at(place);

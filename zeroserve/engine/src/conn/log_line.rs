@@ -20,7 +20,7 @@ impl Peer {
         self.0
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self.0 {
             Some(SocketAddr::V6(v6)) => v6
                 .ip()

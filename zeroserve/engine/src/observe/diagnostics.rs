@@ -17,6 +17,9 @@ pub(crate) struct Diagnostics {
     pending: RefCell<Vec<u8>>,
     writing: Cell<bool>,
     dropped: Cell<u64>,
+    /// Second of the last line about a peer, and those that were left out since.
+    about_peers_s: Cell<u64>,
+    about_peers_left_out: Cell<u64>,
 }
 
 impl Diagnostics {
@@ -32,6 +35,8 @@ impl Diagnostics {
             pending: RefCell::default(),
             writing: Cell::new(false),
             dropped: Cell::new(0),
+            about_peers_s: Cell::new(u64::MAX),
+            about_peers_left_out: Cell::new(0),
         }
     }
 
@@ -68,6 +73,22 @@ impl Diagnostics {
             let (own, file) = (Rc::clone(self), Arc::clone(file));
             compio::runtime::spawn(async move { own.write_out(&file).await }).detach();
         }
+    }
+
+    /// Adds a line about what a peer did, at most one a second: a crowd of them must not make a crowd of
+    /// lines. The next line tells how many were left out.
+    pub(crate) fn about_peer(self: &Rc<Self>, now_s: u64, text: impl FnOnce() -> String) {
+        if self.about_peers_s.replace(now_s) == now_s {
+            self.about_peers_left_out
+                .set(self.about_peers_left_out.get() + 1);
+            return;
+        }
+        let mut text = text();
+        match self.about_peers_left_out.replace(0) {
+            0 => {}
+            count => text.push_str(&format!(" ({count} more since the last such line)")),
+        }
+        self.line(&text);
     }
 
     async fn write_out(&self, file: &Arc<OwnedFd>) {

@@ -3,7 +3,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use zs_proto::h2::Misuse;
 
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -32,6 +35,8 @@ pub(crate) struct Counters {
     pub(crate) tls_failures: Counter,
     /// Answered requests by first digit of their status (index 0: 1xx).
     responses: [Counter; 5],
+    /// HTTP/2 connections that were ended for a fault of their peer.
+    http2_ended: [Counter; Misuse::ALL.len()],
     pub(crate) bytes_sent: Counter,
     pub(crate) timeouts: Counter,
     pub(crate) cache_bytes: Counter,
@@ -46,6 +51,10 @@ impl Counters {
     pub(crate) fn response(&self, status: u16) {
         let class = usize::from(status / 100).clamp(1, 5) - 1;
         self.responses[class].add(1);
+    }
+
+    pub(crate) fn http2_ended(&self, misuse: Misuse) {
+        self.http2_ended[misuse as usize].add(1);
     }
 }
 
@@ -66,6 +75,7 @@ pub(crate) struct Snapshot {
     responses_3xx: u64,
     responses_4xx: u64,
     responses_5xx: u64,
+    http2_ended: BTreeMap<&'static str, u64>,
     bytes_sent: u64,
     timeouts: u64,
     cache_bytes: u64,
@@ -98,6 +108,9 @@ impl Snapshot {
         self.responses_3xx += three;
         self.responses_4xx += four;
         self.responses_5xx += five;
+        for (misuse, counter) in Misuse::ALL.into_iter().zip(&c.http2_ended) {
+            *self.http2_ended.entry(misuse.label()).or_default() += counter.value();
+        }
         self.bytes_sent += c.bytes_sent.value();
         self.timeouts += c.timeouts.value();
         self.cache_bytes += c.cache_bytes.value();

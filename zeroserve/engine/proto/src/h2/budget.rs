@@ -17,10 +17,10 @@ impl Budget {
         }
     }
 
-    /// Takes one; false when none is left.
+    /// Takes so many; false when there are not enough left.
     #[must_use]
-    pub(super) const fn spend(&mut self) -> bool {
-        match self.left.checked_sub(1) {
+    pub(super) const fn spend(&mut self, count: u32) -> bool {
+        match self.left.checked_sub(count) {
             Some(left) => {
                 self.left = left;
                 true
@@ -31,6 +31,13 @@ impl Budget {
 
     pub(super) const fn is_spent(&self) -> bool {
         self.left == 0
+    }
+
+    /// The peer was given reason for so many more; never above the burst.
+    #[inline]
+    pub(super) const fn earn(&mut self, count: u32) {
+        let left = self.left.saturating_add(count);
+        self.left = if left < self.burst { left } else { self.burst };
     }
 
     pub(super) fn refill(&mut self, seconds: u64) {
@@ -49,11 +56,15 @@ mod tests {
     #[test]
     fn a_budget_runs_out_and_fills_up_to_its_burst() {
         let mut budget = Budget::new(3, 2);
-        assert_eq!([0; 4].map(|_| budget.spend()), [true, true, true, false]);
+        assert_eq!([0; 4].map(|_| budget.spend(1)), [true, true, true, false]);
         budget.refill(1);
-        assert_eq!([0; 3].map(|_| budget.spend()), [true, true, false]);
+        assert_eq!([0; 3].map(|_| budget.spend(1)), [true, true, false]);
         budget.refill(u64::MAX);
-        assert_eq!([0; 4].map(|_| budget.spend()), [true, true, true, false]);
+        assert_eq!([0; 4].map(|_| budget.spend(1)), [true, true, true, false]);
         assert!(budget.is_spent());
+        budget.earn(2);
+        assert_eq!([3, 2].map(|count| budget.spend(count)), [false, true]);
+        budget.earn(u32::MAX);
+        assert_eq!([4, 3].map(|count| budget.spend(count)), [false, true]);
     }
 }

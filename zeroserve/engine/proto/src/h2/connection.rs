@@ -180,7 +180,12 @@ impl Connection {
             }
             Err(Unfit::Refused(error)) => {
                 core.counters.requests += 1;
-                core.counters.oversized_heads += u64::from(self.head.is_too_large());
+                if self.head.is_too_large()
+                    && let Err(fault) = core.head_is_oversized()
+                {
+                    core.fail(fault);
+                    return Event::Failed { fault };
+                }
                 if let Some(stream) = core.streams.find_mut(id) {
                     stream.body = Body::Unwanted;
                 }
@@ -229,6 +234,14 @@ impl Connection {
     pub fn reset(&mut self, stream: StreamId, code: ErrorCode) {
         if self.core.streams.find(stream.0).is_some() {
             self.core.reset(stream.0, code);
+        }
+    }
+
+    /// Ends the connection for something that only its caller could see, such as a peer that does not
+    /// move on. Nothing is handled after it.
+    pub fn fail(&mut self, fault: Fault) {
+        if !self.core.failed {
+            self.core.fail(fault);
         }
     }
 

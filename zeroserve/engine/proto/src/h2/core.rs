@@ -9,7 +9,9 @@ use super::hpack::Encoder;
 use super::stream::{Answer, Body, Streams};
 use crate::limits::{
     H2_ACKS_BURST, H2_ACKS_PER_SECOND, H2_CONTROL_BYTES_MAX, H2_NOISE_BURST, H2_NOISE_PER_SECOND,
-    H2_RESETS_BURST, H2_RESETS_PER_SECOND, H2_TINY_DATA_BURST, H2_TINY_DATA_PER_SECOND,
+    H2_OVERSIZED_HEADS_BURST, H2_OVERSIZED_HEADS_PER_SECOND, H2_PRIORITIES_BURST,
+    H2_PRIORITIES_PER_SECOND, H2_RESETS_BURST, H2_RESETS_PER_SECOND, H2_TINY_DATA_BURST,
+    H2_TINY_DATA_PER_SECOND, H2_WINDOW_UPDATES_BURST, H2_WINDOW_UPDATES_PER_SECOND,
 };
 
 /// The budgets of [`crate::limits`].
@@ -18,6 +20,9 @@ pub(super) struct Budgets {
     pub(super) resets: Budget,
     pub(super) acks: Budget,
     pub(super) noise: Budget,
+    pub(super) priorities: Budget,
+    pub(super) window_updates: Budget,
+    pub(super) oversized_heads: Budget,
     pub(super) tiny_data: Budget,
     refilled_s: Option<u64>,
 }
@@ -28,6 +33,9 @@ impl Budgets {
             resets: Budget::new(H2_RESETS_BURST, H2_RESETS_PER_SECOND),
             acks: Budget::new(H2_ACKS_BURST, H2_ACKS_PER_SECOND),
             noise: Budget::new(H2_NOISE_BURST, H2_NOISE_PER_SECOND),
+            priorities: Budget::new(H2_PRIORITIES_BURST, H2_PRIORITIES_PER_SECOND),
+            window_updates: Budget::new(H2_WINDOW_UPDATES_BURST, H2_WINDOW_UPDATES_PER_SECOND),
+            oversized_heads: Budget::new(H2_OVERSIZED_HEADS_BURST, H2_OVERSIZED_HEADS_PER_SECOND),
             tiny_data: Budget::new(H2_TINY_DATA_BURST, H2_TINY_DATA_PER_SECOND),
             refilled_s: None,
         }
@@ -46,6 +54,9 @@ impl Budgets {
             &mut self.resets,
             &mut self.acks,
             &mut self.noise,
+            &mut self.priorities,
+            &mut self.window_updates,
+            &mut self.oversized_heads,
             &mut self.tiny_data,
         ] {
             budget.refill(seconds);
@@ -61,6 +72,10 @@ pub(super) enum Drain {
     Announced,
     /// GOAWAY with the last number was sent.
     Final,
+}
+
+const fn within(budget: bool, fault: Fault) -> Result<(), Fault> {
+    if budget { Ok(()) } else { Err(fault) }
 }
 
 #[derive(Debug)]
@@ -112,6 +127,8 @@ impl Core {
                 resets_sent: 0,
                 acks: 0,
                 noise: 0,
+                priorities: 0,
+                window_updates: 0,
                 tiny_data: 0,
                 continuations: 0,
                 oversized_heads: 0,
@@ -148,29 +165,36 @@ impl Core {
 
     pub(super) const fn noise(&mut self) -> Result<(), Fault> {
         self.counters.noise += 1;
-        if self.budgets.noise.spend() {
-            Ok(())
-        } else {
-            Err(Fault::NoiseFlood)
-        }
+        within(self.budgets.noise.spend(1), Fault::NoiseFlood)
     }
 
-    pub(super) const fn want_ack(&mut self) -> Result<(), Fault> {
+    /// A frame came that wants to be acknowledged, and is as much work as `cost` of them.
+    pub(super) const fn want_ack(&mut self, cost: u32) -> Result<(), Fault> {
         self.counters.acks += 1;
-        if self.budgets.acks.spend() {
-            Ok(())
-        } else {
-            Err(Fault::AckFlood)
-        }
+        within(self.budgets.acks.spend(cost), Fault::AckFlood)
+    }
+
+    pub(super) const fn priority_came(&mut self) -> Result<(), Fault> {
+        self.counters.priorities += 1;
+        within(self.budgets.priorities.spend(1), Fault::PriorityFlood)
+    }
+
+    #[inline]
+    pub(super) const fn window_update_came(&mut self) -> Result<(), Fault> {
+        self.counters.window_updates += 1;
+        within(self.budgets.window_updates.spend(1), Fault::WindowFlood)
+    }
+
+    pub(super) const fn head_is_oversized(&mut self) -> Result<(), Fault> {
+        self.counters.oversized_heads += 1;
+        within(self.budgets.oversized_heads.spend(1), Fault::HeadFlood)
     }
 
     /// Ends a stream for a fault of the peer, also one that was never opened.
     pub(super) fn reset_for(&mut self, id: u32, fault: Fault) -> Result<Cause, Fault> {
         self.counters.resets_sent += 1;
         // Making us reset streams is as cheap to the peer as resetting them itself.
-        if !self.budgets.resets.spend() {
-            return Err(Fault::ResetFlood);
-        }
+        within(self.budgets.resets.spend(1), Fault::ResetFlood)?;
         self.control(13)?;
         self.reset(id, fault.code());
         Ok(Cause::Fault(fault))

@@ -126,6 +126,14 @@ pub enum Fault {
     AckFlood,
     /// Frames that do nothing, or hardly anything.
     NoiseFlood,
+    /// PRIORITY or `PRIORITY_UPDATE` faster than anybody changes their mind.
+    PriorityFlood,
+    /// `WINDOW_UPDATE` far more often than data came.
+    WindowFlood,
+    /// Requests with too many or too large fields, one after the other.
+    HeadFlood,
+    /// Windows stay closed, or are opened by a few bytes at a time, while answers wait.
+    Stalled,
     /// Answers to control frames pile up because the peer does not read.
     UnreadAnswers,
 }
@@ -158,6 +166,10 @@ impl Fault {
             | Self::ResetFlood
             | Self::AckFlood
             | Self::NoiseFlood
+            | Self::PriorityFlood
+            | Self::WindowFlood
+            | Self::HeadFlood
+            | Self::Stalled
             | Self::UnreadAnswers => ErrorCode::EnhanceYourCalm,
         }
     }
@@ -191,7 +203,87 @@ impl Fault {
             Self::ResetFlood => "too many resets",
             Self::AckFlood => "too many pings or settings",
             Self::NoiseFlood => "too many frames without use",
+            Self::PriorityFlood => "too many priorities",
+            Self::WindowFlood => "too many window updates",
+            Self::HeadFlood => "too many oversized heads",
+            Self::Stalled => "windows kept closed",
             Self::UnreadAnswers => "answers not read",
+        }
+    }
+}
+
+/// What a connection was ended for, in the classes that statistics have: one for each kind of flood,
+/// and one for everything that breaks a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// [`Fault::ResetFlood`].
+    Resets,
+    /// [`Fault::HeaderBlockTooLarge`]: too many CONTINUATION frames, or too much in them.
+    Continuations,
+    /// [`Fault::HeadFlood`].
+    OversizedHeads,
+    /// [`Fault::AckFlood`].
+    Acks,
+    /// [`Fault::NoiseFlood`].
+    Noise,
+    /// [`Fault::PriorityFlood`].
+    Priorities,
+    /// [`Fault::WindowFlood`].
+    WindowUpdates,
+    /// [`Fault::UnreadAnswers`].
+    UnreadAnswers,
+    /// [`Fault::Stalled`].
+    Stalls,
+    /// Any other fault.
+    BrokenRule,
+}
+
+impl Misuse {
+    /// Every class, in the order of its number.
+    pub const ALL: [Self; 10] = [
+        Self::Resets,
+        Self::Continuations,
+        Self::OversizedHeads,
+        Self::Acks,
+        Self::Noise,
+        Self::Priorities,
+        Self::WindowUpdates,
+        Self::UnreadAnswers,
+        Self::Stalls,
+        Self::BrokenRule,
+    ];
+
+    /// Its name in statistics. Names are stable.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Resets => "resets",
+            Self::Continuations => "continuations",
+            Self::OversizedHeads => "oversized_heads",
+            Self::Acks => "acks",
+            Self::Noise => "noise",
+            Self::Priorities => "priorities",
+            Self::WindowUpdates => "window_updates",
+            Self::UnreadAnswers => "unread_answers",
+            Self::Stalls => "stalls",
+            Self::BrokenRule => "broken_rule",
+        }
+    }
+}
+
+impl From<Fault> for Misuse {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::ResetFlood => Self::Resets,
+            Fault::HeaderBlockTooLarge => Self::Continuations,
+            Fault::HeadFlood => Self::OversizedHeads,
+            Fault::AckFlood => Self::Acks,
+            Fault::NoiseFlood => Self::Noise,
+            Fault::PriorityFlood => Self::Priorities,
+            Fault::WindowFlood => Self::WindowUpdates,
+            Fault::UnreadAnswers => Self::UnreadAnswers,
+            Fault::Stalled => Self::Stalls,
+            _ => Self::BrokenRule,
         }
     }
 }
@@ -215,8 +307,12 @@ pub struct Counters {
     pub resets_sent: u64,
     /// SETTINGS and PING frames that wanted an acknowledgement.
     pub acks: u64,
-    /// Frames that did nothing: empty, unknown, priorities, on closed streams.
+    /// Frames that did nothing: empty, unknown, on closed streams.
     pub noise: u64,
+    /// PRIORITY and `PRIORITY_UPDATE` frames.
+    pub priorities: u64,
+    /// `WINDOW_UPDATE` frames.
+    pub window_updates: u64,
     /// DATA frames kept small by a window that the peer opened by a few bytes only.
     pub tiny_data: u64,
     /// CONTINUATION frames.

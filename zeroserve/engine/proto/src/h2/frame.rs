@@ -134,13 +134,17 @@ pub(super) fn write_settings(out: &mut Vec<u8>, settings: &[(u16, u32)]) {
     }
 }
 
+/// The request line that the preface looks like.
+const FIRST_LINE: &[u8] = b"PRI * HTTP/2.0\r\n";
+
 /// How the first bytes of a connection compare with the client's preface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preface {
     /// They are its start: read on before deciding.
     Partial,
-    /// HTTP/2 with prior knowledge.
-    Whole,
+    /// HTTP/2 with prior knowledge. The first line tells: no method of HTTP/1 is called `PRI` (RFC
+    /// 9113, section 11.6). The rest of the preface is judged by [`super::Connection`].
+    Http2,
     /// Something else.
     Other,
 }
@@ -150,8 +154,8 @@ impl Preface {
     /// that takes HTTP/1 and HTTP/2 on one port. Nothing is consumed.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        if bytes.starts_with(PREFACE) {
-            Self::Whole
+        if bytes.starts_with(FIRST_LINE) {
+            Self::Http2
         } else if PREFACE.starts_with(bytes) {
             Self::Partial
         } else {

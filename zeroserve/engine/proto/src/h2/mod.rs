@@ -51,7 +51,7 @@ mod tests;
 
 pub use connection::{Connection, Settings};
 pub use event::{Cause, Event, Step};
-pub use fault::{Counters, ErrorCode, Fault};
+pub use fault::{Counters, ErrorCode, Fault, Misuse};
 pub use frame::Preface;
 pub use priority::Priority;
 pub use stream::StreamId;

@@ -9,7 +9,8 @@ use super::frame::{self, HEADER_BYTES, Header, STREAM_ID_MASK, flag, kind, setti
 use super::priority::Priority;
 use super::stream::{Answer, Body, Standing, Stream};
 use crate::limits::{
-    H2_CONTINUATIONS_MAX, H2_FRAME_BYTES_MAX, H2_HEADER_BLOCK_BYTES_MAX, H2_UNWANTED_BODY_BYTES_MAX,
+    H2_CONTINUATIONS_MAX, H2_FRAME_BYTES_MAX, H2_HEADER_BLOCK_BYTES_MAX, H2_SETTINGS_FREE,
+    H2_UNWANTED_BODY_BYTES_MAX, H2_WINDOW_UPDATES_EARNED,
 };
 
 /// What a frame led to that the caller must know of.
@@ -217,6 +218,10 @@ impl Connection {
             turn: 0,
         };
         self.core.streams.push(stream);
+        self.core
+            .budgets
+            .window_updates
+            .earn(H2_WINDOW_UPDATES_EARNED);
         Ok(Some(Found::Head { id, end_stream }))
     }
 
@@ -317,7 +322,7 @@ impl Connection {
                     return Ok(None);
                 }
                 self.core.counters.resets_received += 1;
-                if !self.core.budgets.resets.spend() {
+                if !self.core.budgets.resets.spend(1) {
                     return Err(Fault::ResetFlood.into());
                 }
                 Ok(Some(Found::Gone {
@@ -347,7 +352,8 @@ impl Connection {
         if !rest.is_empty() {
             return Err(Fault::BadFrameSize.into());
         }
-        self.core.want_ack()?;
+        let further = settings.len().saturating_sub(H2_SETTINGS_FREE);
+        self.core.want_ack(saturated(further).saturating_add(1))?;
         for [n0, n1, v0, v1, v2, v3] in settings {
             self.core.apply(
                 u16::from_be_bytes([*n0, *n1]),
@@ -372,7 +378,7 @@ impl Connection {
             self.core.noise()?;
             return Ok(Some(Found::Pong { data }));
         }
-        self.core.want_ack()?;
+        self.core.want_ack(1)?;
         self.core.control(HEADER_BYTES + data.len())?;
         frame::write_ping(&mut self.core.out, flag::ACK, data);
         Ok(None)
@@ -381,6 +387,7 @@ impl Connection {
     fn window_update<'b>(&mut self, header: Header, payload: &[u8]) -> Handled<'b> {
         let id = header.stream;
         let bytes = number(payload).ok_or(Fault::BadFrameSize)? & STREAM_ID_MASK;
+        self.core.window_update_came()?;
         if id == 0 {
             if bytes == 0 {
                 return Err(Fault::EmptyWindowUpdate.into());
@@ -398,11 +405,10 @@ impl Connection {
                 Err(fault) => self.stream_fault(id, fault),
             };
         }
-        if self.core.streams.standing(id) == Standing::Idle {
-            return Err(Fault::IdleStream.into());
+        match self.core.streams.standing(id) {
+            Standing::Idle => Err(Fault::IdleStream.into()),
+            _ => Ok(None),
         }
-        self.core.noise()?;
-        Ok(None)
     }
 
     /// Dependencies are no longer followed (RFC 9113, section 5.3.2), only checked.
@@ -411,7 +417,7 @@ impl Connection {
         if id == 0 {
             return Err(Fault::WrongStream.into());
         }
-        self.core.noise()?;
+        self.core.priority_came()?;
         let fault = match dependency(payload) {
             Some((dependency, [])) if dependency == id => Fault::SelfDependency,
             Some((_, [])) => return Ok(None),
@@ -435,7 +441,7 @@ impl Connection {
         if id == 0 || id.is_multiple_of(2) {
             return Err(Fault::BadPriorityUpdate.into());
         }
-        self.core.noise()?;
+        self.core.priority_came()?;
         if let Some(stream) = self.core.streams.find_mut(id) {
             stream.priority = Priority::parse(value);
         }
@@ -498,7 +504,11 @@ impl Core {
 
 /// What counts towards the windows: the whole payload, padding included.
 fn flow_bytes(payload: &[u8]) -> u32 {
-    u32::try_from(payload.len()).unwrap_or(u32::MAX)
+    saturated(payload.len())
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn number(payload: &[u8]) -> Option<u32> {

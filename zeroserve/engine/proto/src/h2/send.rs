@@ -5,7 +5,9 @@ use super::core::Core;
 use super::frame::{self, HEADER_BYTES, flag, kind};
 use super::hpack::Encoder;
 use super::stream::{Answer, Stream, StreamId};
-use crate::limits::{H2_FRAME_BYTES_MAX, H2_OUTPUT_BYTES_MAX, H2_TINY_DATA_BYTES};
+use crate::limits::{
+    H2_FRAME_BYTES_MAX, H2_OUTPUT_BYTES_MAX, H2_TINY_DATA_BYTES, H2_WINDOW_UPDATES_EARNED,
+};
 use crate::scan::line_end;
 
 /// Where the status code stands in `HTTP/1.1 200 OK`.
@@ -69,7 +71,7 @@ impl Connection {
         let all = taken.len() == bytes.len();
         if !all && taken.len() < H2_TINY_DATA_BYTES && !taken.is_empty() {
             core.counters.tiny_data += 1;
-            let _within_budget = core.budgets.tiny_data.spend();
+            let _within_budget = core.budgets.tiny_data.spend(1);
         }
         core.write_data(stream.0, taken, all && end_stream);
         core.send.take(taken.len());
@@ -184,6 +186,7 @@ impl Core {
                 0
             };
             frame::write_header(&mut self.out, part.len(), kind::DATA, flags, id);
+            self.budgets.window_updates.earn(H2_WINDOW_UPDATES_EARNED);
             self.out.extend_from_slice(part);
             bytes = rest;
             if bytes.is_empty() {

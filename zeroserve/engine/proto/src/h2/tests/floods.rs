@@ -5,10 +5,11 @@ use super::client::{
 };
 use crate::h2::fault::ErrorCode;
 use crate::h2::frame::{flag, kind};
-use crate::h2::{Fault, StreamId};
+use crate::h2::{Fault, Misuse, StreamId};
 use crate::limits::{
-    H2_ACKS_BURST, H2_CONTINUATIONS_MAX, H2_CONTROL_BYTES_MAX, H2_NOISE_BURST, H2_RESETS_BURST,
-    H2_RESETS_PER_SECOND,
+    H2_ACKS_BURST, H2_CONTINUATIONS_MAX, H2_CONTROL_BYTES_MAX, H2_NOISE_BURST,
+    H2_OVERSIZED_HEADS_BURST, H2_PRIORITIES_BURST, H2_RESETS_BURST, H2_RESETS_PER_SECOND,
+    H2_SETTINGS_FREE, H2_WINDOW_UPDATES_BURST, H2_WINDOW_UPDATES_EARNED,
 };
 
 /// Sends a header block in frames of `size` bytes.
@@ -103,6 +104,18 @@ fn settings_and_pings() {
 }
 
 #[test]
+fn settings_with_more_in_them_than_there_is_to_set() {
+    // Each initial window size is applied to every open stream.
+    let bomb = settings(&vec![(0x4, 65_535); 2730]);
+    assert!(bomb.len() <= 16_393);
+    let flood = until_failed(&mut Client::new(), |_| bomb.clone());
+    assert_eq!(flood, (Fault::AckFlood, 0));
+    let usual = settings(&[(0x4, 65_535); H2_SETTINGS_FREE]);
+    let (fault, count) = until_failed(&mut Client::new(), |_| usual.clone());
+    assert_eq!((fault, count + 1), (Fault::AckFlood, H2_ACKS_BURST));
+}
+
+#[test]
 fn answers_that_nobody_reads() {
     let mut client = Client::new();
     let body = [data(1, &[0; 16_384], false), data(3, &[0; 16_384], false)].concat();
@@ -189,11 +202,6 @@ fn frames_that_do_nothing() {
         (Fault::NoiseFlood, H2_NOISE_BURST)
     );
     for (what, bytes) in [
-        ("PRIORITY", frame(kind::PRIORITY, 0, 1, &[0, 0, 0, 0, 1])),
-        (
-            "PRIORITY_UPDATE",
-            frame(kind::PRIORITY_UPDATE, 0, 0, b"\0\0\0\x01u=1"),
-        ),
         ("unknown", frame(0xaa, 0, 0, b"")),
         (
             "an unasked answer",
@@ -205,15 +213,87 @@ fn frames_that_do_nothing() {
         let failed = until_failed(&mut client, |_| bytes.clone());
         assert_eq!(failed, (Fault::NoiseFlood, H2_NOISE_BURST), "{what}");
     }
+}
+
+#[test]
+fn priorities() {
+    for bytes in [
+        frame(kind::PRIORITY, 0, 1, &[0, 0, 0, 0, 1]),
+        frame(kind::PRIORITY_UPDATE, 0, 0, b"\0\0\0\x01u=1"),
+        frame(kind::PRIORITY_UPDATE, 0, 0, b"\0\0\0\x63u=1"),
+    ] {
+        let mut client = Client::new();
+        client.get(1);
+        let failed = until_failed(&mut client, |_| bytes.clone());
+        assert_eq!(failed, (Fault::PriorityFlood, H2_PRIORITIES_BURST));
+    }
+}
+
+#[test]
+fn window_updates() {
+    for stream in [0, 1, 3] {
+        let mut client = Client::new();
+        let closed = client.get(1);
+        client.server.send_head(closed, OK, true).unwrap();
+        client.get(3);
+        let failed = until_failed(&mut client, |_| window_update(stream, 1));
+        let expected = (Fault::WindowFlood, H2_WINDOW_UPDATES_BURST);
+        assert_eq!(failed, expected, "stream {stream}");
+    }
+}
+
+#[test]
+fn window_updates_for_data_that_came_go_on_for_ever() {
     let mut client = Client::new();
     let stream = client.get(1);
-    client.server.send_head(stream, OK, true).unwrap();
-    let failed = until_failed(&mut client, |_| window_update(1, 1));
-    assert_eq!(
-        failed,
-        (Fault::NoiseFlood, H2_NOISE_BURST),
-        "on a closed stream"
-    );
+    client.server.send_head(stream, OK, false).unwrap();
+    for _ in 0..20_000 {
+        assert_eq!(client.server.send_data(stream, &[0; 300], false), Some(300));
+        client.seen();
+        for _ in 0..H2_WINDOW_UPDATES_EARNED / 2 {
+            let updates = [window_update(0, 150), window_update(1, 150)].concat();
+            assert_eq!(client.send(&updates), []);
+        }
+    }
+}
+
+#[test]
+fn oversized_heads() {
+    let value = "v".repeat(4000);
+    let mut bomb = block(GET);
+    bomb.extend_from_slice(&[0x40, 1, b'x']);
+    crate::h2::hpack::write_plain(&mut bomb, value.as_bytes());
+    bomb.resize(16_000, 0xbe);
+    let mut client = Client::new();
+    let flood = |count: u32| {
+        [
+            frame(kind::HEADERS, 0x5, count * 2 + 1, &bomb),
+            reset(count * 2 + 1),
+        ]
+        .concat()
+    };
+    let (fault, count) = until_failed(&mut client, flood);
+    assert_eq!((fault, count), (Fault::HeadFlood, H2_OVERSIZED_HEADS_BURST));
+}
+
+#[test]
+fn an_end_that_the_caller_decides_on_is_told_to_the_peer_once() {
+    let mut client = Client::new();
+    client.get(1);
+    client.server.fail(Fault::Stalled);
+    client.server.fail(Fault::Stalled);
+    let code = ErrorCode::EnhanceYourCalm;
+    assert_eq!(client.seen(), [Seen::GoAway { last: 1, code }]);
+    assert!(client.server.is_finished());
+}
+
+#[test]
+fn every_class_of_misuse_has_its_number_and_name() {
+    for (number, misuse) in Misuse::ALL.into_iter().enumerate() {
+        assert_eq!(misuse as usize, number);
+    }
+    assert_eq!(Misuse::from(Fault::ResetFlood).label(), "resets");
+    assert_eq!(Misuse::from(Fault::BadPreface), Misuse::BrokenRule);
 }
 
 #[test]

@@ -201,8 +201,10 @@ fn the_preface_is_told_from_http_1() {
     for (bytes, wanted) in [
         (b"".as_slice(), Preface::Partial),
         (b"PRI", Preface::Partial),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Preface::Whole),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0", Preface::Whole),
+        (b"PRI * HTTP/2.0\r", Preface::Partial),
+        (b"PRI * HTTP/2.0\r\n", Preface::Http2),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0", Preface::Http2),
+        (b"PRI * HTTP/2.0\r\n\r\nXM\r\n\r\n", Preface::Http2),
         (b"PRIX", Preface::Other),
         (b"GET / HTTP/1.1\r\n", Preface::Other),
     ] {
