@@ -50,6 +50,8 @@ pub(super) struct Http2<'c, L: Link> {
     /// Requests that scripts are at.
     pub(super) running: Vec<Running>,
     held: HeldAnswers,
+    /// Something has arrived since the input was last looked at.
+    unhandled: bool,
     waiting: Waiting,
     /// Second in which the wait began, or something was last achieved.
     since: u64,
@@ -117,6 +119,7 @@ impl<L: Link> Connection<L> {
             sending: Vec::new(),
             running: Vec::new(),
             held: HeldAnswers::default(),
+            unhandled: false,
             waiting: Waiting::Idle,
             since: monotonic_seconds(),
             achieved: false,
@@ -143,15 +146,17 @@ impl<L: Link> Http2<'_, L> {
             }
             match turn {
                 Turn::Finished => return Err(End::Goodbye),
-                Turn::Waiting if peer_closed => return Err(End::Goodbye),
                 Turn::Busy => continue,
                 Turn::Waiting => {}
             }
-            if receiving.is_terminated() {
+            if receiving.is_terminated() && !peer_closed {
                 receiving.set(link.recv().fuse());
-                if !self.input.is_empty() {
-                    continue; // what came while we were sending has not been handled
-                }
+            }
+            if self.unhandled {
+                continue; // it came while we were sending, and may be what the streams wait for
+            }
+            if peer_closed {
+                return Err(End::Goodbye);
             }
             self.rest();
             let received = self.wait(receiving.as_mut()).await;
@@ -209,6 +214,7 @@ impl<L: Link> Http2<'_, L> {
     /// Opens what has arrived; true when it was the peer's last.
     fn received(&mut self, chunk: Option<L::Chunk>) -> Result<bool, End> {
         let Some(chunk) = chunk else { return Ok(true) };
+        self.unhandled = true;
         if self.input.capacity() == 0 {
             *self.input = self.worker.buffers.take(0);
         }
@@ -223,6 +229,7 @@ impl<L: Link> Http2<'_, L> {
     fn handle_input(&mut self) {
         let now = monotonic_seconds();
         self.announce_drain(now);
+        self.unhandled = false;
         let mut consumed = 0;
         loop {
             let step = self.machine.handle_bytes(now, &self.input[consumed..]);
