@@ -53,7 +53,12 @@ CARGO = Counterpart("cargo", ("--version",))
 H2SPEC = Counterpart("h2spec", ("--version",))
 OPENSSH = Counterpart("ssh", ("-V",))  # client and server come from one source, in one version
 SYSTEMD = Counterpart("systemd-analyze", ("--version",))
-ALL = (CURL, GO, CHROMIUM, STRACE, GNU_TAR, CARGO, H2SPEC, OPENSSH, SYSTEMD)
+H2LOAD = Counterpart("h2load", ("--version",))
+NGHTTP = Counterpart("nghttp", ("--version",))
+ALL = (
+    *(CURL, GO, CHROMIUM, STRACE, GNU_TAR, CARGO, H2SPEC, OPENSSH, SYSTEMD),
+    *(H2LOAD, NGHTTP),
+)
 
 
 def cache_directory() -> Path:

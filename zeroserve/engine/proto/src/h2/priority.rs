@@ -24,10 +24,18 @@ impl Priority {
     /// Reads the field's value (RFC 9218, section 4). What cannot be read counts as not said.
     #[must_use]
     pub fn parse(value: &[u8]) -> Self {
-        let mut priority = Self {
+        let unsaid = Self {
             urgency: 3,
             incremental: false,
         };
+        unsaid.changed_by(value)
+    }
+
+    /// What an answer's own `priority` field makes of it: what that does not say stays as the client
+    /// said it (RFC 9218, section 8).
+    #[must_use]
+    pub fn changed_by(self, value: &[u8]) -> Self {
+        let mut priority = self;
         for member in value.split(|&byte| byte == b',') {
             let end = member
                 .iter()

@@ -10,6 +10,9 @@ use crate::limits::{
 };
 use crate::scan::line_end;
 
+/// An answer's say in when it is sent (RFC 9218, section 8).
+const PRIORITY_FIELD: &[u8] = b"priority:";
+
 /// Where the status code stands in `HTTP/1.1 200 OK`.
 const STATUS_AT: core::ops::Range<usize> = 9..12;
 
@@ -34,7 +37,15 @@ impl Connection {
         if !interim {
             found.answer = Answer::Body;
         }
-        let length = core.write_head(stream.0, Some(status), head, end_stream && !interim);
+        let priority = found.priority;
+        let (length, changed) =
+            core.write_head(stream.0, Some(status), head, end_stream && !interim);
+        if let Some(value) = changed
+            && !interim
+            && let Some(found) = core.streams.find_mut(stream.0)
+        {
+            found.priority = priority.changed_by(value);
+        }
         if end_stream && !interim {
             core.answered(stream.0);
         }
@@ -196,8 +207,14 @@ impl Core {
     }
 
     /// HEADERS from HTTP/1 lines, the first of which is a status line if there is a status. Gives
-    /// the length of the lines, the empty one included.
-    fn write_head(&mut self, id: u32, status: Option<u16>, lines: &[u8], last: bool) -> usize {
+    /// the length of the lines, the empty one included, and the value of a `priority` field.
+    fn write_head<'h>(
+        &mut self,
+        id: u32,
+        status: Option<u16>,
+        lines: &'h [u8],
+        last: bool,
+    ) -> (usize, Option<&'h [u8]>) {
         let start = self.out.len();
         self.out.reserve(HEADER_BYTES + lines.len());
         let end_stream = if last { flag::END_STREAM } else { 0 };
@@ -210,6 +227,7 @@ impl Core {
         );
         self.encoder.start(&mut self.out);
         let mut rest = lines;
+        let mut priority = None;
         if let Some(status) = status {
             Encoder::status(status, &mut self.out);
             next_line(&mut rest);
@@ -217,6 +235,11 @@ impl Core {
         while let Some(line) = next_line(&mut rest) {
             if line.is_empty() {
                 break;
+            }
+            if let Some((name, value)) = line.split_at_checked(PRIORITY_FIELD.len())
+                && name.eq_ignore_ascii_case(PRIORITY_FIELD)
+            {
+                priority = Some(value);
             }
             self.encoder.line(line, &mut self.out);
         }
@@ -227,7 +250,7 @@ impl Core {
         } else {
             self.split_head(start, id, end_stream);
         }
-        lines.len() - rest.len()
+        (lines.len() - rest.len(), priority)
     }
 
     /// Rewrites a header block that does not fit one frame.

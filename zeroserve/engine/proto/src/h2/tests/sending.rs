@@ -233,6 +233,29 @@ fn priority_update_moves_a_stream() {
 }
 
 #[test]
+fn an_answer_may_change_its_own_priority() {
+    let mut client = Client::new();
+    for (stream, said, answered) in [(1, "u=1", "u=6"), (3, "u=2, i", "u=5"), (5, "u=4", "i")] {
+        client.send(&headers(
+            stream,
+            &[GET, &[("priority", said)]].concat(),
+            true,
+        ));
+        let head = format!("HTTP/1.1 200 OK\r\nPriority: {answered}\r\n\r\n");
+        client
+            .server
+            .send_head(StreamId(stream), head.as_bytes(), false);
+        client.server.set_ready(StreamId(stream), true);
+    }
+    let mut turns = Vec::new();
+    while let Some((stream, _)) = client.server.poll_writable() {
+        turns.push(stream.number());
+        client.server.send_data(stream, b"all", true);
+    }
+    assert_eq!(turns, [5, 3, 1]);
+}
+
+#[test]
 fn tiny_windows_are_obeyed_and_rationed() {
     let mut client = Client::with(&Settings::default(), &[(4, 0)]);
     let stream = client.get(1);
