@@ -12,7 +12,7 @@ const ROUNDS: u32 = 20_000;
 
 #[expect(clippy::print_stdout, reason = "an example")]
 fn main() {
-    let (pool, scripts) = (pool(), scripts(&["api"]));
+    let (pool, scripts) = (pool(), scripts("api"));
     let padding = "x".repeat(140);
     let body = format!(r#"{{"name":"somebody","count":41,"active":true,"text":"{padding}"}}"#);
     let bytes = body.len();

@@ -93,7 +93,7 @@ pub fn fuzz_json_operations(bytes: &[u8]) {
     let mut footprint = Footprint::new(1 << 20);
     let mut model = Model::default();
     for operation in bytes.as_chunks().0.iter().take(500) {
-        step(&mut documents, &mut footprint, &mut model, operation);
+        step(&mut documents, &mut footprint, &mut model, *operation);
         check_charges(&documents, &footprint);
     }
     for index in 0..model.handles.len() {
@@ -141,18 +141,14 @@ fn step(
     documents: &mut Documents,
     footprint: &mut Footprint,
     model: &mut Model,
-    &[what, first, second, number]: &[u8; 4],
+    [what, first, second, number]: [u8; 4],
 ) {
     let number = usize::from(number);
     if what % 16 < 3 || model.handles.is_empty() {
         make(documents, footprint, model, (what, number));
         return;
     }
-    let (handle, other) = (
-        usize::from(first) % model.handles.len(),
-        usize::from(second) % model.handles.len(),
-    );
-    let key = KEYS[number % KEYS.len()];
+    let handle = usize::from(first) % model.handles.len();
     let id = model.handles[handle].number;
     match what % 16 {
         3 => {
@@ -172,8 +168,30 @@ fn step(
         assert!(model.value(handle).is_none());
         return;
     };
+    at_node(
+        documents,
+        footprint,
+        model,
+        at,
+        [what % 16, first, second],
+        number,
+    );
+}
+
+/// An operation on a node that is there.
+fn at_node(
+    documents: &mut Documents,
+    footprint: &mut Footprint,
+    model: &mut Model,
+    at: super::At,
+    [what, first, second]: [u8; 3],
+    number: usize,
+) {
+    let handle = usize::from(first) % model.handles.len();
+    let other = usize::from(second) % model.handles.len();
+    let key = KEYS[number % KEYS.len()];
     let target = model.value(handle).unwrap().clone();
-    match what % 16 {
+    match what {
         5 | 6 => {
             let found = documents.member(at, key);
             assert_eq!(found.is_some(), target.get(key).is_some());
