@@ -131,6 +131,14 @@ EXPLANATIONS: dict[str, str] = {
         "A file of cases for `zeroserve test` cannot be read, or has a key that there is not, a "
         "value of another kind, or no case at all."
     ),
+    "dev-watch": (
+        "`zeroserve dev` cannot see changes of the folder: the library of the extra `dev-server` "
+        "is not installed, or the system's watches are used up."
+    ),
+    "dev-server": (
+        "The server that `zeroserve dev` started has ended before it could serve. What it said "
+        "stands above."
+    ),
     "pack-epoch": ("`SOURCE_DATE_EPOCH` is set and is not a whole number of seconds since 1970."),
     "pack-output": (
         "The archive could not be written to its destination. Nothing was left there, and a "

@@ -25,6 +25,32 @@ def become_daemon(config_fd: int, arguments: Sequence[str]) -> NoReturn:
     os.execve(interpreter, argv, dict(os.environ))  # noqa: S606  # no shell, on purpose
 
 
+class Child:
+    """A zeroserve that runs beside this process, on the same terminal, until `end`."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        """Start it. Raises `OSError`."""
+        import subprocess  # noqa: TID251  # this is that place; the daemon does without the module
+
+        # `-P`: a folder named like this package in the working directory is not taken for it.
+        self._process = subprocess.Popen([sys.executable, "-P", "-m", "zeroserve", *arguments])
+
+    def has_ended(self) -> bool:
+        """Whether it is gone."""
+        return self._process.poll() is not None
+
+    def end(self, seconds_max: float) -> None:
+        """Let it finish its requests, and end it when that takes longer."""
+        import subprocess  # noqa: TID251
+
+        self._process.terminate()
+        try:
+            self._process.wait(seconds_max)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A program that ran to its end. `output` is what it wrote, to both streams."""

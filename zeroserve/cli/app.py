@@ -12,11 +12,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from zeroserve import __version__
-from zeroserve.cli.refused import UNSUPPORTED_FLAGS, UNSUPPORTED_VERBS
+from zeroserve.cli.refused import UNSUPPORTED_FLAGS
 from zeroserve.errors import EXIT_BUG, EXIT_REFUSED, UsageRefused, ZeroserveError
 
 VERBS = {
     "check": "zeroserve.cli.check:check_command",
+    "dev": "zeroserve.cli.dev:dev_command",
     "doctor": "zeroserve.cli.doctor:doctor_command",
     "explain": "zeroserve.cli.explain:explain_command",
     "pack": "zeroserve.cli.pack:pack_command",
@@ -28,7 +29,7 @@ USAGE = (
     "zeroserve [OPTIONS] SITE.tar",
     "zeroserve [OPTIONS] --release DIR",
     "zeroserve --pack DIR > site.tar",
-    "zeroserve check|doctor|explain|pack|reload|status|test ...",
+    "zeroserve check|dev|doctor|explain|pack|reload|status|test ...",
 )
 EXAMPLES = """\
 Examples:
@@ -65,12 +66,6 @@ class App(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Send everything that does not begin with a verb to the serving form."""
-        if args and args[0] in UNSUPPORTED_VERBS:
-            raise UsageRefused(
-                "not-supported",
-                f"`{args[0]}` is not supported by this version",
-                hint=f"a file of that name is written `./{args[0]}`",
-            )
         if args and args[0] not in {*VERBS, "--help", "-h", "--version"}:
             args = ["serve", *args]
         return super().parse_args(ctx, args)

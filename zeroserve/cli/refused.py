@@ -1,4 +1,4 @@
-"""Refused: flags and verbs that exist elsewhere, or will exist here, and do not exist yet.
+"""Refused: flags that exist elsewhere, or will exist here, and do not exist yet.
 
 They are refused by name, because a server that ignores a flag serves something else than was meant.
 """
@@ -38,5 +38,3 @@ UNSUPPORTED_FLAGS = frozenset(
         "--plugin-dir",
     }
 )
-
-UNSUPPORTED_VERBS = frozenset({"dev"})

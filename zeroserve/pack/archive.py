@@ -29,6 +29,7 @@ from zeroserve.pack.member_index import (
     site_digest_of,
     text_digest,
 )
+from zeroserve.pack.page_suffix import append_to_pages
 from zeroserve.pack.precompress import Progress, code_files
 from zeroserve.pack.script_files import SCRIPTS_DEFAULT, ScriptChoice, compile_script_files
 from zeroserve.pack.site_rules import compile_site
@@ -41,7 +42,8 @@ EPOCH_MAX = 1 << 40  # some 34,000 years; beyond it is a unit mistaken
 class PackOptions:
     """How to pack. `mtime` in seconds since 1970 is that of every member; 0 means no
     Last-Modified. `precompress` are tokens of `coding.CODINGS`; `immutable` lets fingerprinted
-    names be cached for ever; `scripts` says how they are compiled.
+    names be cached for ever; `scripts` says how they are compiled; `page_suffix` is added to
+    HTML pages, for a development server.
     """
 
     include_hidden: bool = False
@@ -49,6 +51,7 @@ class PackOptions:
     precompress: tuple[str, ...] = ()
     immutable: bool = True
     scripts: ScriptChoice = SCRIPTS_DEFAULT
+    page_suffix: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ def pack(
         place = Path(scratch)
         site = compile_site(tree.files, place, immutable=options.immutable)
         scripts = compile_script_files(site.files, site.prefixes, place, options.scripts, compiling)
-        digested = [digest(file) for file in scripts.files]
+        files = append_to_pages(scripts.files, options.page_suffix, place)
+        digested = [digest(file) for file in files]
         forms = code_files(digested, options.precompress, place, progress)
         digested = sorted(digested + forms.made, key=lambda one: one.file.path.encode())
         members = _place(digested, forms.encodings, options.mtime)

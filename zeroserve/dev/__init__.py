@@ -1,0 +1,1 @@
+"""Dev: a folder served on this machine; every change is packed, loaded and shown."""

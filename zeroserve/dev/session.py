@@ -1,0 +1,96 @@
+"""Session: packs, loads, and tells, again and again. The server is a process of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from zeroserve.control.client import ControlClient
+from zeroserve.dev.events import EventServer
+from zeroserve.dev.page import EMPTY_PAGE, page_suffix
+from zeroserve.errors import DaemonNotRunning, ZeroserveError
+from zeroserve.pack.archive import PackOptions, atomic_output, pack
+from zeroserve.process import Child
+
+START_SECONDS_MAX = 60.0
+CONTROL_SECONDS_MAX = 30.0
+END_SECONDS_MAX = 5.0
+
+Say = Callable[[str], None]
+
+
+class Session:
+    """One folder in service. `place` is a folder for the tarball and the control socket."""
+
+    def __init__(self, directory: Path, place: Path, events: EventServer, say: Say) -> None:
+        """Prepare; nothing is started yet."""
+        self._directory = directory
+        self._place = place
+        self._events = events
+        self._say = say
+        self._built = 0
+        self._client = ControlClient(place / "control.sock", CONTROL_SECONDS_MAX)
+
+    @property
+    def tar(self) -> Path:
+        """The tarball that is served."""
+        return self._place / "site.tar"
+
+    def build(self) -> bool:
+        """Pack the folder. False when it can't be: the former build stays, and pages show why."""
+        try:
+            self._pack(self._directory)
+        except ZeroserveError as error:
+            self._fault(error.render())
+            return False
+        return True
+
+    def build_first(self) -> None:
+        """Pack the folder, or a page that shows why it can't be."""
+        if self.build():
+            self._events.site(self._built)
+        else:
+            empty = self._place / "empty"
+            empty.mkdir()
+            for name in ("index.html", "404.html"):
+                (empty / name).write_bytes(EMPTY_PAGE)
+            self._pack(empty)
+
+    def start(self, arguments: list[str]) -> Child:
+        """Start the server and wait until it serves. Raises `ZeroserveError` (`dev-server`)."""
+        child = Child([*arguments, "--control", str(self._place / "control.sock"), str(self.tar)])
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < deadline and not child.has_ended():
+            try:
+                self._client.status()
+            except DaemonNotRunning:
+                time.sleep(0.05)
+                continue
+            return child
+        child.end(END_SECONDS_MAX)
+        raise ZeroserveError("dev-server", "the server did not start; its own words are above")
+
+    def refresh(self) -> None:
+        """Build after a change, and put it into service."""
+        began = time.monotonic()
+        self._built += 1
+        if not self.build():
+            return
+        answer = self._client.reload(None)
+        if not answer.ok:
+            self._fault(f"error[reload-refused]: {answer.error}")
+            return
+        self._say(f"built in {(time.monotonic() - began) * 1000:.0f} ms")
+        self._events.site(self._built)
+
+    def _pack(self, directory: Path) -> None:
+        options = PackOptions(page_suffix=page_suffix(self._events.url, self._built))
+        with atomic_output(self.tar) as output:
+            result = pack(directory, output, options)
+        for warning in result.warnings:
+            self._say(f"warning: {warning}")
+
+    def _fault(self, text: str) -> None:
+        self._say(text)
+        self._events.fault(text)
