@@ -39,6 +39,13 @@ def test_every_error_code_is_documented(checkout: Checkout) -> None:
     assert page.render() == checkout.text("docs/errors.md"), "run `python docs/errors_page.py`"
 
 
+def test_the_page_of_helpers_is_that_of_the_table(checkout: Checkout) -> None:
+    page = _load(checkout.root / "docs" / "helpers_page.py")
+    want = page.render().rstrip("\n") + "\n"
+    assert want.count("\n: ") > 90
+    assert want == checkout.text("docs/manual/helpers.md"), "run `python docs/helpers_page.py`"
+
+
 def test_every_dependency_has_a_reason(checkout: Checkout) -> None:
     project = tomllib.loads(checkout.text("pyproject.toml"))["project"]
     wanted = list(project["dependencies"])

@@ -89,6 +89,7 @@ def test_every_python_file_is_used(checkout: Checkout) -> None:
         "deploy.demo",  # `make demo`
         "docs.conf",  # Sphinx
         "docs.errors_page",  # writes docs/errors.md
+        "docs.helpers_page",  # writes docs/manual/helpers.md
         "zeroserve.control.boot",  # a script: what the lean interpreter runs first
         "zeroserve.pytest_plugin",  # pytest finds it by its entry point
         "zsops.transport.memory",  # the fake host that the contract tests hold against the real one
