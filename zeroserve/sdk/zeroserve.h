@@ -70,6 +70,11 @@ _Static_assert(sizeof(zs_u64) == 8 && sizeof(size_t) == 8 && sizeof(void *) == 8
   zs_s64 zs_call_entry_##name(const zs_s64 *zs_call_input) { return zs_call_body_##name(*zs_call_input); } \
   static ZS_INLINE zs_s64 zs_call_body_##name(zs_s64 input)
 
+/* Entries of other servers with this header. They compile; this server refuses them when it loads the script. */
+#define ZS_INIT_ENTRY(name) ZS_SECTION("zeroserve.init." #name)
+#define ZS_TLS_ENTRY ZS_SECTION("zeroserve.tls")
+#define ZS_TLS_REQUEST_ENTRY ZS_SECTION("zeroserve.tls.request")
+
 /* ---- text ------------------------------------------------------------------------------------------------- */
 
 /* Two arguments: the text and its length. `s` is evaluated twice. */

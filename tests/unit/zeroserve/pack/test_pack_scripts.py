@@ -12,6 +12,7 @@ import pytest
 from server_trees import pack_bytes, write_tree
 from support.process import PROGRAMS, run
 
+from zeroserve.check import check_path
 from zeroserve.errors import PackRefused
 from zeroserve.pack.archive import PackOptions, PackResult
 from zeroserve.pack.script_files import ScriptChoice
@@ -298,3 +299,24 @@ def test_each_root_has_its_own_scripts_and_record(tmp_path: Path) -> None:
         "b/.zeroserve/scripts/x.o",
     ]
     assert result.notes[0] == "left out `.zeroserve/tests/`: cases for `zeroserve test`"
+
+
+@pytest.mark.parametrize(
+    ("entry", "missing"),
+    [
+        ("ZS_TLS_ENTRY zs_u64", "section `zeroserve.tls`"),
+        ("ZS_TLS_REQUEST_ENTRY zs_u64", "section `zeroserve.tls.request`"),
+        ("ZS_INIT_ENTRY(acme_config) zs_s64", "section `zeroserve.init.acme_config`"),
+        ("extern long zs_unheard_of(void); ZS_ENTRY zs_u64", "helper `zs_unheard_of`"),
+    ],
+)
+def test_what_this_server_has_not_compiles_and_is_refused_by_name(
+    tmp_path: Path, entry: str, missing: str
+) -> None:
+    call = "zs_unheard_of()" if "unheard" in entry else "0"
+    source = f"#include <zeroserve.h>\n{entry} entry(void) {{ return {call}; }}\n"
+    tar = tmp_path / "site.tar"
+    tree = write_tree(tmp_path / "site", {".zeroserve/scripts/a.c": source.encode()})
+    tar.write_bytes(pack_bytes(tree, FRESH)[0])
+    (finding,) = check_path(tar)
+    assert (finding.code, missing in finding.text) == ("script-refused", True)
