@@ -30,7 +30,7 @@ from zeroserve.pack.walk import PATH_BYTES_MAX
 CHUNK_BYTES = 1 << 20
 PEM_BYTES_MAX = 1 << 20
 
-__all__ = ["WARNINGS", "Finding", "check_pair", "check_path"]
+__all__ = ["WARNINGS", "Finding", "check_cert_dir", "check_pair", "check_path"]
 
 
 def check_path(path: Path) -> tuple[Finding, ...]:
@@ -56,8 +56,7 @@ def check_pair(cert: Path | None, key: Path | None) -> list[Finding]:
         (key, "key-unreadable", "key"),
     ):
         try:
-            with path.open("rb") as file:
-                texts.append(file.read(PEM_BYTES_MAX))
+            texts.append(_read_start(path))
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             findings.append(Finding(code, f"{what} `{path}`: {why}", None))
@@ -72,6 +71,37 @@ def check_pair(cert: Path | None, key: Path | None) -> list[Finding]:
         now=datetime.datetime.now(datetime.UTC),
     )
     return [_finding(fault) for fault in faults]
+
+
+def check_cert_dir(directory: Path) -> list[Finding]:
+    """Judge a directory of certificates and keys."""
+    from zeroserve.tls.directory import judge_directory
+
+    try:
+        paths = [path for path in _visible(directory) if path.is_file()]
+        files = [(str(path), _read_start(path)) for path in paths if path.suffix != ".ocsp"]
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        text = f"certificate directory `{directory}`: {why}"
+        return [Finding("certificate-unreadable", text, None)]
+    faults = judge_directory(files, str(directory), datetime.datetime.now(datetime.UTC))
+    return [_finding(fault) for fault in faults]
+
+
+def _read_start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(PEM_BYTES_MAX)
+
+
+def _visible(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+
+
+def _check_release_tls(directory: Path) -> list[Finding]:
+    names = {path.name for path in _visible(directory) if path.suffix != ".ocsp"}
+    if names <= {"cert.pem", "key.pem"}:
+        return check_pair(directory / "cert.pem", directory / "key.pem")
+    return check_cert_dir(directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +247,7 @@ def _check_release(directory: Path) -> Iterator[Finding]:
     else:
         yield from _compare_manifest(manifest, site, report)
     if (directory / "tls").exists():
-        yield from check_pair(directory / "tls" / "cert.pem", directory / "tls" / "key.pem")
+        yield from _check_release_tls(directory / "tls")
     if (directory / "ech").is_dir():
         yield from _check_ech(directory / "ech")
 

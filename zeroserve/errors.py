@@ -186,6 +186,10 @@ EXPLANATIONS: dict[str, str] = {
     "certificate-not-yet-valid": (
         "The certificate becomes valid later. Often the clock of this machine is wrong."
     ),
+    "certificate-unused": (
+        "A certificate, or a key, in a directory of certificates does not serve: the other half is "
+        "missing, or its time is over and another one is preferred. The rest is served."
+    ),
     "key-unreadable": ("The private key file does not exist or cannot be read by this user."),
     "key-bad": (
         "The key file holds no PEM private key that can be parsed without a password, or a kind "

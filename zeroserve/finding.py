@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-WARNINGS = frozenset({"member-duplicate", "coded-form-unchecked", "scripts-unchecked"})
+WARNINGS = frozenset(
+    {"certificate-unused", "coded-form-unchecked", "member-duplicate", "scripts-unchecked"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -466,8 +466,8 @@ def test_a_release_that_is_no_directory(tmp_path: Path) -> None:
 USAGE: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown flag": (("--nonsense", "SITE"), "usage"),
     "misspelt flag": (("--thread", "1", "SITE"), "usage"),
-    "announced flag": (("--cert-dir", "x", "SITE"), "not-supported"),
-    "announced flag with =": (("--cert-dir=x", "SITE"), "not-supported"),
+    "announced flag": (("--acme-dir", "x", "SITE"), "not-supported"),
+    "announced flag with =": (("--acme-dir=x", "SITE"), "not-supported"),
     "foreign flag": (("--caddy", "Caddyfile"), "not-supported"),
     "announced switch": (("--dump-sdk",), "not-supported"),
     "later verb": (("explain",), "not-supported"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.certs import Certificate
-from support.counterparts import CHROMIUM, CURL, GO, require
+from support.counterparts import CHROMIUM, CURL, GO, SSLSCAN, require
 from support.process import run
 from support.server import Server
 from support.trees import HELLO
@@ -164,3 +164,11 @@ def test_chromium_renders_the_page(
     distrusting = [each.replace(certificate.spki_pin, other) for each in flags]
     refused = run([require(CHROMIUM), *distrusting, "--dump-dom", server.url + "/"], env=home)
     assert title[0] not in refused.text, "it was this key that was trusted, and no other"
+
+
+def test_sslscan_finds_tls_1_3_alone(server: Server) -> None:
+    host, port = server.address()
+    got = run([require(SSLSCAN), "--no-colour", f"{host}:{port}"])
+    states = dict(re.findall(r"^(SSLv\d|TLSv1\.\d)\s+(enabled|disabled)$", got.text, re.MULTILINE))
+    assert len(states) == 6, got.text
+    assert {name for name, state in states.items() if state == "enabled"} == {"TLSv1.3"}

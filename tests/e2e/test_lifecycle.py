@@ -436,3 +436,12 @@ def test_new_connections_get_the_new_certificate(tmp_path: Path, hello_tar: Path
             assert old.ask("/").status == 200
         with server.connect() as new:
             assert new.peer.getpeercert(binary_form=True) == pair.der
+
+
+def test_a_changed_signal_file_reloads(tmp_path: Path, hello_tar: Path) -> None:
+    signal_file = tmp_path / "signal"
+    signal_file.write_text("1")
+    flags = ("--addr", "127.0.0.1:0", "--reload-signal-file", signal_file)
+    with Server(hello_tar, *flags, place=tmp_path / "server") as server:
+        signal_file.write_text("2")
+        server.program.wait_said("reload 1: serving generation 2", 30)

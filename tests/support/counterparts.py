@@ -55,9 +55,10 @@ OPENSSH = Counterpart("ssh", ("-V",))  # client and server come from one source,
 SYSTEMD = Counterpart("systemd-analyze", ("--version",))
 H2LOAD = Counterpart("h2load", ("--version",))
 NGHTTP = Counterpart("nghttp", ("--version",))
+SSLSCAN = Counterpart("sslscan", ("--version", "--no-colour"))
 ALL = (
     *(CURL, GO, CHROMIUM, STRACE, GNU_TAR, CARGO, H2SPEC, OPENSSH, SYSTEMD),
-    *(H2LOAD, NGHTTP),
+    *(H2LOAD, NGHTTP, SSLSCAN),
 )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from zeroserve.check import Finding, check_path
+from zeroserve.check import Finding, check_cert_dir, check_pair, check_path
 from zeroserve.errors import EXIT_OK, EXIT_REFUSED
 
 
@@ -13,8 +13,11 @@ from zeroserve.errors import EXIT_OK, EXIT_REFUSED
 @click.argument("path", metavar="SITE.tar|DIR")
 @click.option("--cert", metavar="FILE", help="Judge this certificate chain as well.")
 @click.option("--key", metavar="FILE", help="And its private key.")
+@click.option("--cert-dir", metavar="DIR", help="Judge a directory of certificates and keys.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def check_command(path: str, cert: str | None, key: str | None, as_json: bool) -> int:
+def check_command(
+    path: str, cert: str | None, key: str | None, cert_dir: str | None, as_json: bool
+) -> int:
     """Judge SITE.tar or a release directory: everything that a start would refuse.
 
     Every member is read and compared with the digest in the member index. Exit code 0 means that
@@ -22,11 +25,11 @@ def check_command(path: str, cert: str | None, key: str | None, as_json: bool) -
     """
     findings = list(check_path(Path(path)))
     if cert is not None or key is not None:
-        from zeroserve.check import check_pair
-
         findings += check_pair(
             None if cert is None else Path(cert), None if key is None else Path(key)
         )
+    if cert_dir is not None:
+        findings += check_cert_dir(Path(cert_dir))
     if as_json:
         click.echo(json.dumps(_document(path, findings), indent=2))
     else:

@@ -7,6 +7,7 @@ import click
 
 from zeroserve.cli.limits import limit_options, take_limits
 from zeroserve.cli.pack import COMPILER_OPTION, NO_IMMUTABLE_OPTION, PRECOMPRESS_OPTION, pack_to
+from zeroserve.cli.proxy import proxy_options
 from zeroserve.cli.script_limits import script_limit_options, take_script_limits
 from zeroserve.cli.values import port, positive_int, positive_number
 from zeroserve.config.load import ServeWish, load_config
@@ -16,6 +17,7 @@ from zeroserve.pack.archive import PackOptions
 from zeroserve.pack.script_files import ScriptChoice
 from zeroserve.sdk import HEADER
 
+ECH_CLEAR = ("serve", "refuse", "relay")
 LOG_FORMATS = ("common", "combined", "json", "off")
 
 
@@ -42,16 +44,51 @@ LOG_FORMATS = ("common", "combined", "json", "off")
     "--tls-addr",
     metavar="ADDR",
     multiple=True,
-    help="HTTPS listener (TLS 1.3), same forms. Repeatable. Needs --cert and --key, --dev-cert or "
-    "--release.",
+    help="HTTPS listener (TLS 1.3), same forms. Repeatable. Needs --cert and --key, --cert-dir, "
+    "--dev-cert or --release.",
 )
 @click.option("--cert", metavar="FILE", help="Certificate chain, PEM, the server's own first.")
 @click.option("--key", metavar="FILE", help="Its private key, PEM.")
+@click.option(
+    "--cert-dir",
+    metavar="DIR",
+    help="Instead: certificates and keys, PEM, in files of any names; each client gets the one for "
+    "the name it asks for.",
+)
 @click.option(
     "--dev-cert",
     is_flag=True,
     help="Make a self-signed certificate for this run and print its fingerprint.",
 )
+@click.option(
+    "--ech-key",
+    metavar="PATH",
+    help="Keys for Encrypted Client Hello: a file made by --gen-ech-key, or a directory of them, "
+    "the newest last.",
+)
+@click.option(
+    "--ech-relay",
+    metavar="HOST:PORT",
+    help="Where connections go that are not for this server, byte for byte. [default: port 443 of "
+    "the public name, when no certificate covers it]",
+)
+@click.option(
+    "--ech-clear",
+    type=click.Choice(ECH_CLEAR),
+    help="What becomes of clients that name a host in clear though there are ECH keys. "
+    "[default: serve]",
+)
+@click.option(
+    "--gen-ech-key",
+    is_flag=True,
+    help="Do not serve: print a new ECH key, and on stderr the DNS records that publish it.",
+)
+@click.option(
+    "--ech-public-name",
+    metavar="NAME",
+    help="With --gen-ech-key: the host name that the wire will see.",
+)
+@proxy_options
 @click.option(
     "--redirect-https",
     is_flag=True,
@@ -178,6 +215,15 @@ def serve(ctx: click.Context, /, **flags: object) -> int:
             "`-o`, `--include-hidden`, `--precompress`, `--no-immutable` and `--ebpf-compiler` are "
             "for `--pack DIR`",
         )
+    public_name = flags.pop("ech_public_name")
+    if flags.pop("gen_ech_key"):
+        if flags["site"] is not None or flags["release"] is not None:
+            raise UsageRefused("usage", "`--gen-ech-key` cannot be given with something to serve")
+        from zeroserve.cli.ech import gen_ech_key
+
+        return gen_ech_key(public_name, flags["ech_key"])
+    if public_name is not None:
+        raise UsageRefused("usage", "`--ech-public-name` is for `--gen-ech-key`")
     limits = take_limits(flags)
     scripts = take_script_limits(flags)
     loaded = load_config(ServeWish(**flags, limits=limits, scripts=scripts))  # type: ignore[arg-type]  # click's names are its fields

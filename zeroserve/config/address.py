@@ -1,12 +1,13 @@
-"""Address: the text of `--addr` and `--tls-addr` becomes a `ListenAddress`. Pure: nothing is
-bound.
-"""
+"""Address: the text of `--addr` and `--tls-addr` becomes a `ListenAddress`. Nothing is bound."""
 
 import ipaddress
+import os
 
 from zeroserve.config.model import ListenAddress
 from zeroserve.errors import UsageRefused
 
+DIGITS_MAX = 9
+LISTEN_FDS_START = 3  # `SD_LISTEN_FDS_START`
 FORMS = "use `ip:port`, `[v6]:port`, `:port`, `unix:PATH` or `fd:N`"
 
 
@@ -28,14 +29,29 @@ def parse_address(text: str, scheme: str) -> ListenAddress:
 
 
 def _parse_descriptor(text: str, scheme: str) -> ListenAddress:
-    number = text.removeprefix("fd:")
-    if not (number.isascii() and number.isdigit()) or len(number) > 9:
+    name = text.removeprefix("fd:")
+    if name.isascii() and name.isdigit() and len(name) <= DIGITS_MAX:
+        return ListenAddress(scheme=scheme, kind="fd", text=text, fd=int(name))
+    number = _activated(name)
+    if number is None:
         raise UsageRefused(
             "address-bad",
             f"invalid file descriptor `{text}`",
-            hint="use `fd:N` with the number of an inherited listening socket",
+            hint="use `fd:N` with the number of an inherited listening socket, or `fd:NAME` with "
+            "its name in systemd (`FileDescriptorName=`)",
         )
-    return ListenAddress(scheme=scheme, kind="fd", text=text, fd=int(number))
+    return ListenAddress(scheme=scheme, kind="fd", text=text, fd=number)
+
+
+def _activated(name: str) -> int | None:
+    """The socket of that name among those that systemd has passed (`sd_listen_fds(3)`).
+
+    None when there is none, or when they were meant for another process.
+    """
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    return LISTEN_FDS_START + names.index(name) if name in names else None
 
 
 def _parse_host(host: str, text: str) -> str:

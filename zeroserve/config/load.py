@@ -30,6 +30,8 @@ from zeroserve.config.model import (
 from zeroserve.errors import FileRefused, UsageRefused
 
 ADDRESS_DEFAULT = "0.0.0.0:8080"
+PROXIES_DEFAULT = ("127.0.0.0/8", "::1/128")
+UPSTREAM_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 PROBE_SECRET = re.compile(r"[A-Za-z0-9_-]{16,512}")
 
 
@@ -43,7 +45,16 @@ class ServeWish:
     tls_addr: tuple[str, ...] = ()
     cert: str | None = None
     key: str | None = None
+    cert_dir: str | None = None
     dev_cert: bool = False
+    ech_key: str | None = None
+    ech_relay: str | None = None
+    ech_clear: str | None = None
+    enable_proxy_protocol: bool = False
+    enable_http_proxy_protocol: bool = False
+    enable_https_proxy_protocol: bool = False
+    proxy_protocol_from: str | None = None
+    reload_signal_file: str | None = None
     threads: int = THREADS_DEFAULT
     index: str = ""
     try_html: bool = False
@@ -79,6 +90,7 @@ def load_config(wish: ServeWish) -> LoadedConfig:
     _judge_source(wish)
     listeners = _listeners(wish)
     _judge_tls(wish, listeners)
+    _judge_ech(wish, listeners)
     _judge_redirect(wish, listeners)
     notices: list[str] = []
     metrics = _metrics_address(wish, listeners, notices)
@@ -90,12 +102,20 @@ def load_config(wish: ServeWish) -> LoadedConfig:
     log_format = (
         None if wish.disable_request_logging or wish.log_format == "off" else wish.log_format
     )
+    proxy_schemes = _proxy_schemes(wish, listeners)
     config = ServerConfig(
         site=wish.site,
         release=wish.release,
         listeners=listeners,
         tls_files=files,
+        cert_dir=wish.cert_dir,
         dev_pair=dev_pair,
+        ech_key=wish.ech_key,
+        ech_relay=wish.ech_relay,
+        ech_clear=wish.ech_clear or "serve",
+        proxy_schemes=proxy_schemes,
+        proxy_from=_proxy_networks(wish.proxy_protocol_from, proxy_schemes),
+        reload_signal_file=wish.reload_signal_file,
         threads=wish.threads,
         index=wish.index or "index.html",
         try_html=wish.try_html,
@@ -129,6 +149,8 @@ def _judge_source(wish: ServeWish) -> None:
         (wish.site, "a SITE.tar"),
         (wish.cert, "`--cert`"),
         (wish.key, "`--key`"),
+        (wish.cert_dir, "`--cert-dir`"),
+        (wish.ech_key, "`--ech-key`"),
         (wish.dev_cert or None, "`--dev-cert`"),
     ):
         if given is not None:
@@ -217,9 +239,15 @@ def _judge_redirect(wish: ServeWish, listeners: tuple[ListenAddress, ...]) -> No
 def _judge_tls(wish: ServeWish, listeners: tuple[ListenAddress, ...]) -> None:
     if (wish.cert is None) != (wish.key is None):
         raise UsageRefused("usage", "--cert and --key must be provided together")
-    if wish.dev_cert and wish.cert is not None:
-        raise UsageRefused("usage", "`--dev-cert` cannot be given with `--cert` and `--key`")
-    has_source = wish.cert is not None or wish.dev_cert
+    sources = {
+        "`--cert` and `--key`": wish.cert is not None,
+        "`--cert-dir`": wish.cert_dir is not None,
+        "`--dev-cert`": wish.dev_cert,
+    }
+    given = [name for name, is_given in sources.items() if is_given]
+    if len(given) > 1:
+        raise UsageRefused("usage", f"{given[1]} cannot be given with {given[0]}")
+    has_source = bool(given)
     has_listener = any(listener.scheme == "https" for listener in listeners)
     if has_source and not has_listener:
         raise UsageRefused(
@@ -231,8 +259,59 @@ def _judge_tls(wish: ServeWish, listeners: tuple[ListenAddress, ...]) -> None:
         raise UsageRefused(
             "usage",
             "`--tls-addr` needs a certificate",
-            hint="give `--cert FILE --key FILE`, or `--dev-cert` for a try",
+            hint="give `--cert FILE --key FILE` or `--cert-dir DIR`, or `--dev-cert` for a try",
         )
+
+
+def _judge_ech(wish: ServeWish, listeners: tuple[ListenAddress, ...]) -> None:
+    if wish.ech_key is not None and not any(one.scheme == "https" for one in listeners):
+        raise UsageRefused("usage", "`--ech-key` needs an HTTPS listener", hint="give `--tls-addr`")
+    for value, name in ((wish.ech_relay, "--ech-relay"), (wish.ech_clear, "--ech-clear")):
+        if value is not None and wish.ech_key is None and wish.release is None:
+            raise UsageRefused("usage", f"`{name}` is for a server with `--ech-key`")
+    if wish.ech_relay is None:
+        return
+    host, _, port = wish.ech_relay.rpartition(":")
+    good_port = port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    if not good_port or not UPSTREAM_HOST.fullmatch(host):
+        raise UsageRefused(
+            "usage",
+            f"`--ech-relay`: `{wish.ech_relay}` is no place to connect to",
+            hint="give HOST:PORT, as `public.example:443` or `[2001:db8::1]:443`",
+        )
+
+
+def _proxy_schemes(wish: ServeWish, listeners: tuple[ListenAddress, ...]) -> tuple[str, ...]:
+    wanted = {
+        "http": wish.enable_proxy_protocol or wish.enable_http_proxy_protocol,
+        "https": wish.enable_proxy_protocol or wish.enable_https_proxy_protocol,
+    }
+    there = {one.scheme for one in listeners}
+    for scheme, named in (
+        ("http", wish.enable_http_proxy_protocol),
+        ("https", wish.enable_https_proxy_protocol),
+    ):
+        if named and scheme not in there:
+            text = f"`--enable-{scheme}-proxy-protocol` is for a listener that is not there"
+            raise UsageRefused("usage", text)
+    return tuple(scheme for scheme, is_wanted in wanted.items() if is_wanted and scheme in there)
+
+
+def _proxy_networks(text: str | None, schemes: tuple[str, ...]) -> tuple[str, ...]:
+    if text is None:
+        return PROXIES_DEFAULT if schemes else ()
+    if not schemes:
+        raise UsageRefused(
+            "usage", "`--proxy-protocol-from` is for a server with `--enable-proxy-protocol`"
+        )
+    try:
+        return tuple(str(ipaddress.ip_network(one.strip())) for one in text.split(","))
+    except ValueError as error:
+        raise UsageRefused(
+            "usage",
+            f"--proxy-protocol-from: {error}",
+            hint="give a comma list of addresses and networks, as `192.0.2.7,10.0.0.0/8`",
+        ) from None
 
 
 def _read_secret(path: Path, notices: list[str]) -> str:

@@ -90,7 +90,14 @@ class ServerConfig(Record):
     release: str | None = None
     listeners: tuple[ListenAddress, ...]
     tls_files: TlsFiles | None = None
+    cert_dir: str | None = None
     dev_pair: TlsPair | None = None
+    ech_key: str | None = None
+    ech_relay: str | None = None
+    ech_clear: str = "serve"
+    proxy_schemes: tuple[str, ...] = ()
+    proxy_from: tuple[str, ...] = ()
+    reload_signal_file: str | None = None
     threads: int = THREADS_DEFAULT
     index: str = "index.html"
     try_html: bool = False
@@ -128,6 +135,8 @@ def decode_config(data: bytes) -> ServerConfig:
     fields["listeners"] = tuple(ListenAddress(**one) for one in fields["listeners"])
     fields["limits"] = Limits(**fields["limits"])
     fields["scripts"] = ScriptLimits(**fields["scripts"])
+    for name in ("proxy_schemes", "proxy_from"):
+        fields[name] = tuple(fields[name])
     if fields["hostnames"] is not None:
         fields["hostnames"] = tuple(fields["hostnames"])
     if fields["metrics_address"] is not None:

@@ -17,6 +17,7 @@ from zeroserve.control.notify import notify
 from zeroserve.control.reloader import Reloader
 from zeroserve.control.server import ControlServer
 from zeroserve.control.service import Service
+from zeroserve.control.signal_file import SignalFile
 from zeroserve.errors import EXIT_BUG, EXIT_OK, EXIT_REFUSED, FileRefused, ZeroserveError
 
 TYPE_CHECKING = False
@@ -147,6 +148,8 @@ class _Life:
 
     def run(self) -> int:
         self._reloader.start()
+        if self._config.reload_signal_file is not None:
+            SignalFile(self._config.reload_signal_file, self._reloader.request).start()
         try:
             return self._end(self._wait())
         except ZeroserveError as error:

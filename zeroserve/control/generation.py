@@ -8,7 +8,9 @@ import json
 import os
 
 from zeroserve.config.record import Record
-from zeroserve.errors import ReleaseRefused, SiteRefused, TlsRefused
+from zeroserve.control.files import read_file, why
+from zeroserve.control.tls_files import load_tls
+from zeroserve.errors import ReleaseRefused, SiteRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,13 +19,10 @@ if TYPE_CHECKING:
 
     from zeroserve.config.model import ServerConfig
 
-PEM_BYTES_MAX = 1 << 20
 MANIFEST_BYTES_MAX = 64 << 10
 HASH_CHUNK_BYTES = 1 << 20
 SITE_NAME = "site.tar"
 MANIFEST_NAME = "manifest.json"
-CERT_NAME = "tls/cert.pem"
-KEY_NAME = "tls/key.pem"
 
 # The head of a packed archive: a tar header with this name, then the index with its digest.
 _INDEX_NAME = b".zeroserve/members.bin\0"
@@ -44,7 +43,7 @@ class Material(Record):
     release: str | None
     release_digest: str
     site_digest: str | None
-    tls: "dict[str, str] | None"
+    tls: "dict[str, Any] | None"
 
     def spec(self, number: int) -> "dict[str, Any]":
         """The engine's spec of this generation, which gets this number."""
@@ -73,7 +72,7 @@ def load_material(config: "ServerConfig") -> Material:
             release=None,
             release_digest=_hash(descriptor, config.site),
             site_digest=None,
-            tls=_single_tls(config),
+            tls=load_tls(config, None),
         )
     except BaseException:
         os.close(descriptor)
@@ -85,7 +84,7 @@ def _load_release(config: "ServerConfig", directory: str) -> Material:
         root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise ReleaseRefused(
-            "release-missing", f"release directory `{directory}`: {_why(error)}"
+            "release-missing", f"release directory `{directory}`: {why(error)}"
         ) from error
     try:
         manifest = _read_manifest(root, directory)
@@ -93,16 +92,13 @@ def _load_release(config: "ServerConfig", directory: str) -> Material:
         descriptor = _open_site(SITE_NAME, root, site_path)
         try:
             _compare_manifest(manifest, descriptor, directory)
-            tls = None
-            if config.has_tls:
-                tls = _read_tls(root, (CERT_NAME, KEY_NAME), directory + "/")
             return Material(
                 site_fd=descriptor,
                 site_path=site_path,
                 release=manifest["release"],
                 release_digest=manifest["release_digest"],
                 site_digest=manifest["site_digest"],
-                tls=tls,
+                tls=load_tls(config, root),
             )
         except BaseException:
             os.close(descriptor)
@@ -121,7 +117,7 @@ def _open_site(path: str, root: int | None, shown: str) -> int:
             hint="make it: `zeroserve pack DIR -o SITE.tar`",
         ) from None
     except OSError as error:
-        raise SiteRefused("site-unreadable", f"`{shown}`: {_why(error)}") from error
+        raise SiteRefused("site-unreadable", f"`{shown}`: {why(error)}") from error
     mode, size = os.fstat(descriptor).st_mode, os.fstat(descriptor).st_size
     kind = mode & 0o170000
     if kind == 0o100000 and size > 0:
@@ -139,61 +135,14 @@ def _open_site(path: str, root: int | None, shown: str) -> int:
     raise SiteRefused("site-empty", f"`{shown}` is empty")
 
 
-def _single_tls(config: "ServerConfig") -> "dict[str, str] | None":
-    if config.dev_pair is not None:
-        pair = config.dev_pair
-        return {
-            "cert_pem": pair.cert_pem,
-            "key_pem": pair.key_pem,
-            "cert_path": pair.cert_name,
-            "key_path": pair.key_name,
-        }
-    if config.tls_files is not None:
-        return _read_tls(None, (config.tls_files.cert, config.tls_files.key), "")
-    return None
-
-
-def _read_tls(root: int | None, names: tuple[str, str], prefix: str) -> "dict[str, str]":
-    cert, key = names
-    return {
-        "cert_pem": _read_pem(root, cert, prefix + cert, "certificate-unreadable"),
-        "key_pem": _read_pem(root, key, prefix + key, "key-unreadable"),
-        "cert_path": prefix + cert,
-        "key_path": prefix + key,
-    }
-
-
-def _read_pem(root: int | None, name: str, shown: str, code: str) -> str:
-    what = "certificate" if code.startswith("cert") else "key"
-    try:
-        raw = _read_file(root, name, PEM_BYTES_MAX)
-    except OSError as error:
-        hint = "the server's user must be able to read it" if error.errno == 13 else None
-        raise TlsRefused(code, f"{what} `{shown}`: {_why(error)}", hint=hint) from error
-    try:
-        return raw.decode("ascii")
-    except UnicodeDecodeError:
-        bad = "certificate-bad" if what == "certificate" else "key-bad"
-        raise TlsRefused(bad, f"{what} `{shown}` is not PEM text") from None
-
-
-def _read_file(root: int | None, name: str, bytes_max: int) -> bytes:
-    descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=root)
-    with os.fdopen(descriptor, "rb") as file:
-        data = file.read(bytes_max + 1)
-    if len(data) > bytes_max:
-        raise OSError(27, "file too large")
-    return data
-
-
 def _read_manifest(root: int, directory: str) -> "dict[str, Any]":
     shown = f"{directory}/{MANIFEST_NAME}"
     try:
-        raw = _read_file(root, MANIFEST_NAME, MANIFEST_BYTES_MAX)
+        raw = read_file(root, MANIFEST_NAME, MANIFEST_BYTES_MAX)
     except OSError as error:
         raise ReleaseRefused(
             "manifest-missing",
-            f"`{shown}`: {_why(error)}",
+            f"`{shown}`: {why(error)}",
             hint=f"is `{directory}` a release directory? a tarball is given without `--release`",
         ) from error
     return parse_manifest(raw, shown)
@@ -255,7 +204,7 @@ def _hash(descriptor: int, shown: str) -> str:
             digest.update(chunk)
             at += len(chunk)
     except OSError as error:
-        raise SiteRefused("site-unreadable", f"`{shown}`: {_why(error)}") from error
+        raise SiteRefused("site-unreadable", f"`{shown}`: {why(error)}") from error
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -272,7 +221,3 @@ def _sha256() -> "hashlib._Hash":
     import hashlib as full
 
     return full.sha256()
-
-
-def _why(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -21,6 +21,7 @@ _STATISTICS = (
     ("accept_errors", "zeroserve_accept_errors_total", "counter", "Accepts that went wrong."),
     ("tls_handshakes", "zeroserve_tls_handshakes_total", "counter", "TLS handshakes completed."),
     ("tls_failures", "zeroserve_tls_failures_total", "counter", "TLS handshakes that ended early."),
+    ("relayed", "zeroserve_relayed_total", "counter", "Connections passed on to others (ECH)."),
     ("requests", "zeroserve_requests_total", "counter", "Requests answered."),
     ("bytes_sent", "zeroserve_sent_bytes_total", "counter", "Bytes sent to clients."),
     ("timeouts", "zeroserve_timeouts_total", "counter", "Connections closed by a time limit."),

@@ -11,6 +11,7 @@ import time
 
 from zeroserve import __version__
 from zeroserve.config.record import Record
+from zeroserve.control.ech_keys import tell_ech
 from zeroserve.control.generation import Material, load_material
 from zeroserve.control.metrics import render_metrics
 from zeroserve.control.notify import notify, notify_reloading
@@ -83,6 +84,7 @@ class Service:
         self._last: ReloadOutcome | None = None
         self._reloads = 0
         self._reloads_failed = 0
+        self._ech_keys: dict[str, str] = {}
 
     @classmethod
     def start(
@@ -105,7 +107,10 @@ class Service:
         site = material.site_path
         say(f"loaded {summary.get('members')} entries from {site} ({summary.get('bytes')} bytes)")
         _say_warnings(summary, say)
-        return cls(config, listeners, engine, served, say)
+        ech_keys = tell_ech(summary, {}, say)
+        service = cls(config, listeners, engine, served, say)
+        service._ech_keys = ech_keys
+        return service
 
     def reload(self, expect: str | None = None) -> ReloadOutcome:
         """Load again and swap. Waits for a reload that runs already; never raises for bad input.
@@ -145,6 +150,7 @@ class Service:
             number = self._served.number + 1
             summary = self._engine.reload(json.dumps(material.spec(number)).encode())
             _say_warnings(summary, self._say)
+            self._ech_keys = tell_ech(summary, self._ech_keys, self._say)
             return _served(number, material, summary)
         finally:
             material.close()
@@ -223,10 +229,15 @@ def engine_settings(
         "listeners": [
             {
                 "scheme": one.scheme,
+                "proxy": one.scheme in config.proxy_schemes,
                 "address": one.address,
                 "fds": [socket.fileno() for socket in one.sockets],
             }
             for one in listeners
+        ],
+        "proxy_from": [
+            {"address": address, "prefix": int(prefix)}
+            for address, _, prefix in (one.partition("/") for one in config.proxy_from)
         ],
         "generation": spec,
         "index": config.index,

@@ -160,7 +160,7 @@ def judge_pair(
     """
     faults: list[TlsRefused] = []
     leaf = _leaf(cert_pem, cert_name, faults)
-    key = _key(key_pem, key_name, faults)
+    key = load_key(key_pem, key_name, faults)
     if leaf is not None:
         _judge_dates(leaf, cert_name, now, faults)
     if leaf is not None and key is not None and not _belongs(leaf, key):
@@ -189,7 +189,8 @@ def _leaf(cert_pem: bytes, name: str, faults: list[TlsRefused]) -> x509.Certific
         return None
 
 
-def _key(key_pem: bytes, name: str, faults: list[TlsRefused]) -> PrivateKeyTypes | None:
+def load_key(key_pem: bytes, name: str, faults: list[TlsRefused]) -> PrivateKeyTypes | None:
+    """The key in a PEM text, or None and one more fault."""
     try:
         key = serialization.load_pem_private_key(key_pem, password=None)
     except TypeError:

@@ -109,13 +109,17 @@ def _key(private: bytes, config: bytes, name: str) -> EchKey:
 
 
 def _judge_public_name(text: str) -> str:
-    """A host name whose last label is no number (RFC 9849 section 4), so no address either."""
+    """A host name of two labels or more, of letters, digits and hyphens; the last one is no number
+
+    (RFC 9849 section 4), so it is no address either.
+    """
     try:
         name = parse_hostname(text)
     except ValueError as error:
         raise TlsRefused("ech-bad", f"the public name of ECH: {error}") from None
     last = name.rpartition(".")[2]
-    if last.isdigit() or last.startswith("0x") or name.startswith("["):
+    number = last.isdigit() or last.startswith("0x")
+    if number or name.startswith("[") or "." not in name or "_" in name:
         raise TlsRefused("ech-bad", f"the public name of ECH, `{text}`, is no host name")
     return name
 

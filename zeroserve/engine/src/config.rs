@@ -1,6 +1,7 @@
 //! Parsed settings, as Python hands them over the C door. In: JSON. Out: typed values. Never here:
 //! a configuration file, an environment variable, a socket.
 
+use std::net::IpAddr;
 use std::os::fd::RawFd;
 
 use serde::Deserialize;
@@ -12,6 +13,9 @@ pub(crate) struct Settings {
     /// Event loops, each on its own thread.
     pub(crate) threads: usize,
     pub(crate) listeners: Vec<Listener>,
+    /// Who may say, by the PROXY protocol, whom a connection is for.
+    #[serde(default)]
+    pub(crate) proxy_from: Vec<Network>,
     pub(crate) generation: GenerationSpec,
     #[serde(default = "default_index")]
     pub(crate) index: String,
@@ -131,8 +135,51 @@ impl Scheme {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Listener {
     pub(crate) scheme: Scheme,
+    /// Every connection begins with a header of the PROXY protocol.
+    #[serde(default)]
+    pub(crate) proxy: bool,
     pub(crate) address: String,
     pub(crate) fds: Vec<RawFd>,
+}
+
+impl Listener {
+    pub(crate) const fn door(&self) -> Door {
+        Door {
+            scheme: self.scheme,
+            proxy: self.proxy,
+        }
+    }
+}
+
+/// What a listener expects of its connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Door {
+    pub(crate) scheme: Scheme,
+    pub(crate) proxy: bool,
+}
+
+/// Addresses with the same first `prefix` bits.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Network {
+    pub(crate) address: IpAddr,
+    pub(crate) prefix: u8,
+}
+
+impl Network {
+    pub(crate) fn contains(&self, ip: IpAddr) -> bool {
+        let (mine, bits) = number(self.address);
+        let (other, other_bits) = number(ip.to_canonical());
+        let rest = u32::from(bits.saturating_sub(self.prefix));
+        bits == other_bits && mine.checked_shr(rest) == other.checked_shr(rest)
+    }
+}
+
+fn number(ip: IpAddr) -> (u128, u8) {
+    match ip {
+        IpAddr::V4(v4) => (u32::from(v4).into(), 32),
+        IpAddr::V6(v6) => (v6.into(), 128),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -169,21 +216,67 @@ pub(crate) struct SiteSpec {
     pub(crate) path: String,
 }
 
-/// PEM text of one certificate chain and its key, with the names to blame in errors.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TlsSpec {
-    pub(crate) cert_pem: String,
-    pub(crate) key_pem: String,
-    pub(crate) cert_path: String,
-    pub(crate) key_path: String,
+    pub(crate) certificates: CertificateSpec,
+    #[serde(default)]
+    pub(crate) ech: Option<EchSpec>,
 }
 
-// The key never reaches a log or an error text by way of `{:?}`.
-impl std::fmt::Debug for TlsSpec {
+/// Encrypted Client Hello, and what becomes of connections that are not for us.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EchSpec {
+    /// The file or directory that the keys come from.
+    pub(crate) path: String,
+    /// In the order of their age, the newest last.
+    pub(crate) files: Vec<PemFile>,
+    /// `HOST:PORT` of whom the connections of others are for.
+    #[serde(default)]
+    pub(crate) relay: Option<String>,
+    #[serde(default)]
+    pub(crate) clear: ClearNames,
+}
+
+/// What becomes of a client that names one of our hosts in clear, though there are keys for ECH.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClearNames {
+    /// Most clients have no ECH.
+    #[default]
+    Serve,
+    /// As if nobody had that name.
+    Refuse,
+    /// As if it were another's.
+    Relay,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum CertificateSpec {
+    /// One chain and its key, for every name.
+    Pair { cert: PemFile, key: PemFile },
+    /// All files of a directory, in the order of their names.
+    Directory { path: String, files: Vec<PemFile> },
+}
+
+/// PEM text, and the name to blame in errors.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PemFile {
+    pub(crate) path: String,
+    pub(crate) pem: String,
+    /// Base64 of the OCSP response that lies beside it.
+    #[serde(default)]
+    pub(crate) ocsp: Option<String>,
+}
+
+// A key never reaches a log or an error text by way of `{:?}`.
+impl std::fmt::Debug for PemFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsSpec")
-            .field("cert_path", &self.cert_path)
+        f.debug_struct("PemFile")
+            .field("path", &self.path)
             .finish_non_exhaustive()
     }
 }
@@ -194,4 +287,27 @@ fn default_index() -> String {
 
 const fn default_chunk_size() -> usize {
     64 << 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_what_begins_as_it_does() {
+        let network = |address: &str, prefix| Network {
+            address: address.parse().unwrap(),
+            prefix,
+        };
+        let holds = |network: Network, ip: &str| network.contains(ip.parse().unwrap());
+        assert!(holds(network("10.0.0.0", 8), "10.255.0.1"));
+        assert!(holds(network("10.0.0.0", 8), "::ffff:10.1.2.3"));
+        assert!(!holds(network("10.0.0.0", 8), "11.0.0.1"));
+        assert!(!holds(network("10.0.0.0", 8), "a00::1"));
+        assert!(holds(network("192.0.2.1", 32), "192.0.2.1"));
+        assert!(!holds(network("192.0.2.1", 32), "192.0.2.0"));
+        assert!(holds(network("::", 0), "2001:db8::1"));
+        assert!(holds(network("0.0.0.0", 0), "192.0.2.1"));
+        assert!(!holds(network("2001:db8::", 33), "2001:db8:8000::"));
+    }
 }

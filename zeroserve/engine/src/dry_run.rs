@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use boring::base64;
@@ -150,6 +150,9 @@ impl DryRun {
             redirect_https_port: None,
             time_slice: Duration::from_millis(spec.scripts.time_slice_ms.max(1)),
             admission: Admission::new(&limits),
+            proxy_from: Vec::new(),
+            own: Arc::default(),
+            relaying: Mutex::default(),
             limits,
         };
         let (generation, _) = Generation::build(&spec.generation, &rules.naming)?;

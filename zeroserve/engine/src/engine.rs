@@ -1,6 +1,7 @@
 //! The engine: N loops on N threads, told the same things at the same time. In: settings and
 //! generations. Out: statistics. Its methods may be called from any thread.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures_channel::mpsc::{UnboundedSender, unbounded};
 use zs_chain::Services;
 
-use crate::config::{GenerationSpec, Settings};
+use crate::config::{GenerationSpec, Listener, Settings};
 use crate::error::EngineError;
 use crate::generation::{Generation, Summary, duplicate};
 use crate::listen::Admission;
@@ -108,7 +109,7 @@ impl Engine {
                     listener.address
                 ))
             })?;
-            listeners.push((listener.scheme, duplicate(*fd)?));
+            listeners.push((listener.door(), duplicate(*fd)?));
         }
         let log = settings
             .access_log
@@ -246,7 +247,16 @@ fn rules_of(settings: &Settings) -> Rules {
         limits: settings.limits.clone(),
         time_slice: Duration::from_millis(settings.scripts.time_slice_ms.max(1)),
         admission: Admission::new(&settings.limits),
+        proxy_from: settings.proxy_from.clone(),
+        own: own_addresses(&settings.listeners),
+        relaying: Mutex::default(),
     }
+}
+
+/// Those that a connection of ours could lead to; a unix socket is none.
+fn own_addresses(listeners: &[Listener]) -> Arc<[SocketAddr]> {
+    let addresses = listeners.iter().map(|listener| listener.address.parse());
+    addresses.filter_map(Result::ok).collect()
 }
 
 /// What the loops of one engine share.

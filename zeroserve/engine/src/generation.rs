@@ -30,6 +30,8 @@ pub(crate) struct Summary {
     site_digest: String,
     indexed: bool,
     warnings: Vec<String>,
+    /// With keys for Encrypted Client Hello.
+    ech: Option<tls::EchSummary>,
 }
 
 impl Generation {
@@ -40,14 +42,19 @@ impl Generation {
         naming: &Naming,
     ) -> Result<(Self, Summary), EngineError> {
         let file = duplicate(spec.site.fd)?;
-        let tls = spec.tls.as_ref().map(tls::build).transpose()?;
-        let (site, warnings) = Site::open(file, &spec.site.path, naming)?;
+        let (tls, told) = spec.tls.as_ref().map(tls::build).transpose()?.unzip();
+        let (site, mut warnings) = Site::open(file, &spec.site.path, naming)?;
+        let ech = told.and_then(|told| {
+            warnings.extend(told.warnings);
+            told.ech
+        });
         let summary = Summary {
             members: site.index.len(),
             bytes: site.bytes,
             site_digest: site.digest.clone(),
             indexed: site.indexed,
             warnings,
+            ech,
         };
         let probe = serde_json::json!({
             "v": 1,

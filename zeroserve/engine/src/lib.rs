@@ -18,6 +18,7 @@ mod generation;
 mod listen;
 mod memory;
 mod observe;
+mod relay;
 mod reply;
 mod request;
 mod ring;

@@ -2,23 +2,26 @@
 //! thread but the counters and the inbox of commands.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures_util::StreamExt as _;
 
 use crate::clock::Clock;
-use crate::config::{Limits, LogFormat, Scheme};
+use crate::config::{Door, Limits, LogFormat, Network};
 use crate::conn::{Buffers, Lifetimes};
 use crate::error::EngineError;
 use crate::generation::{Generation, LoopGeneration};
 use crate::listen::{self, Admission};
 use crate::memory;
 use crate::observe::{AccessLog, Counters, Diagnostics};
+use crate::relay::Upstreams;
 use crate::ring::{self, ListenSocket};
 use crate::site::Naming;
 
@@ -39,7 +42,7 @@ pub(crate) enum Command {
 
 /// What a loop is started with.
 pub(crate) struct Setup {
-    pub(crate) listeners: Vec<(Scheme, OwnedFd)>,
+    pub(crate) listeners: Vec<(Door, OwnedFd)>,
     pub(crate) log: Option<(OwnedFd, LogFormat)>,
     pub(crate) generation: Arc<Generation>,
     pub(crate) rules: Arc<Rules>,
@@ -63,6 +66,11 @@ pub(crate) struct Rules {
     /// Time that a script may run before others have their turn.
     pub(crate) time_slice: Duration,
     pub(crate) admission: Admission,
+    pub(crate) proxy_from: Vec<Network>,
+    /// Addresses of our own listeners.
+    pub(crate) own: Arc<[SocketAddr]>,
+    /// First flights that are being relayed, by their SHA-256, and how often each.
+    pub(crate) relaying: Mutex<HashMap<[u8; 32], usize>>,
 }
 
 /// The state that the connections of one loop share.
@@ -76,6 +84,7 @@ pub(crate) struct Worker {
     pub(crate) diagnostics: Rc<Diagnostics>,
     /// What this loop keeps for scripts.
     pub(crate) scripts: zs_chain::Pool,
+    pub(crate) upstreams: Upstreams,
     /// Where a path is decoded and joined while it is looked up.
     pub(crate) scratch: RefCell<(Vec<u8>, Vec<u8>)>,
     generation: RefCell<Rc<LoopGeneration>>,
@@ -96,6 +105,7 @@ impl Worker {
         let (myself, _) = futures_channel::mpsc::unbounded();
         Rc::new(Self {
             scratch: RefCell::default(),
+            upstreams: Upstreams::new(Arc::clone(&rules.own)),
             rules,
             clock: Clock::new(),
             counters: Arc::default(),
@@ -193,6 +203,7 @@ async fn serve(setup: Setup) {
     } = setup;
     let worker = Rc::new(Worker {
         scratch: RefCell::default(),
+        upstreams: Upstreams::new(Arc::clone(&rules.own)),
         rules,
         clock: Clock::new(),
         counters,
@@ -209,8 +220,8 @@ async fn serve(setup: Setup) {
     });
     let mut accepting: Vec<_> = listeners
         .into_iter()
-        .map(|(scheme, fd)| (scheme, ListenSocket::new(fd)))
-        .flat_map(|(scheme, socket)| listen::accept(&worker, scheme, &socket))
+        .map(|(door, fd)| (door, ListenSocket::new(fd)))
+        .flat_map(|(door, socket)| listen::accept(&worker, door, &socket))
         .collect();
     let _ = started.send(Ok(()));
     while let Some(command) = commands.next().await {

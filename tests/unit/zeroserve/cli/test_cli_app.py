@@ -18,7 +18,7 @@ from zeroserve.cli.refused import UNSUPPORTED_FLAGS
 from zeroserve.cli.serve import serve
 
 BAD = [
-    (["--cert-dir", "x", "a.tar"], 2, "error[not-supported]: `--cert-dir` is not supported"),
+    (["--acme-dir", "x", "a.tar"], 2, "error[not-supported]: `--acme-dir` is not supported"),
     (["a.tar", "--plugin=x"], 2, "error[not-supported]: `--plugin` is not supported"),
     (["dev", "no-such-folder"], 1, "error[pack-not-directory]: `no-such-folder` is no directory"),
     (["--threads", "0", "a.tar"], 2, "value must be greater than zero"),

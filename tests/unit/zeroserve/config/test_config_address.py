@@ -1,5 +1,7 @@
 """Addresses: every form, and every malformed one."""
 
+import os
+
 import pytest
 
 from zeroserve.config.address import parse_address
@@ -44,3 +46,15 @@ def test_malformed(text: str) -> None:
 def test_malformed_descriptor(text: str) -> None:
     with pytest.raises(UsageRefused, match="invalid file descriptor"):
         parse_address(text, "http")
+
+
+def test_sockets_of_systemd_have_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LISTEN_FDS", "2")
+    monkeypatch.setenv("LISTEN_FDNAMES", "web:secure")
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    assert parse_address("fd:secure", "https").fd == 4
+    with pytest.raises(UsageRefused, match="invalid file descriptor"):
+        parse_address("fd:other", "https")
+    monkeypatch.setenv("LISTEN_PID", "1")
+    with pytest.raises(UsageRefused, match="invalid file descriptor"):
+        parse_address("fd:secure", "https")

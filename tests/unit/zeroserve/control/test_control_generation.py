@@ -56,8 +56,9 @@ def test_certificate_and_key_are_read_anew(
     key.write_bytes(certificate.key_pem)
     material = load_material(settings)
     assert material.tls is not None
-    assert material.tls["key_pem"].encode() == certificate.key_pem
-    assert material.tls["cert_path"] == str(cert)
+    pair = material.tls["certificates"]
+    assert pair["key"]["pem"].encode() == certificate.key_pem
+    assert (pair["kind"], pair["cert"]["path"]) == ("pair", str(cert))
     material.close()
 
 

@@ -60,6 +60,11 @@ fn flight() {
 }
 
 #[test]
+fn proxy() {
+    replay("proxy", crate::proxy::fuzz_proxy);
+}
+
+#[test]
 fn h2_frames() {
     replay("h2_frames", crate::h2::fuzz::fuzz_h2_frames);
 }

@@ -28,6 +28,7 @@ pub mod h2;
 pub mod limits;
 pub mod message;
 pub mod path;
+pub mod proxy;
 pub mod range;
 mod scan;
 pub mod tls;

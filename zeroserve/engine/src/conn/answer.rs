@@ -202,7 +202,7 @@ pub(super) async fn small_body(
     Ok(Some(body))
 }
 
-pub(super) async fn send_all<L: Link>(link: &L, mut output: Vec<u8>) -> io::Result<Vec<u8>> {
+pub(crate) async fn send_all<L: Link>(link: &L, mut output: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut sent = 0;
     while sent < output.len() {
         let (result, buffer) = link.send(output, sent).await;

@@ -10,15 +10,15 @@ use zs_proto::h1::parse::{HeadProgress, parse_head};
 use zs_proto::h2::Preface;
 
 use super::answer::send_all;
-use super::lifetime::{Ended, Lifetime, Registered};
+use super::lifetime::{Ended, Registered};
 use super::log_line::Record;
-use super::opening::FirstFlight;
+use super::opening::{self, Opened};
 use super::scripts::UnreadBody;
 use super::session::{Ingested, Session};
 use super::{Buffers, Link, Peer};
-use crate::config::{Limits, Scheme};
+use crate::config::{Door, Limits};
+use crate::relay;
 use crate::request::{self, Begun, Exchange, Origin};
-use crate::tls;
 use crate::worker::Worker;
 
 /// For the peer to read our last answer and close, before we do.
@@ -105,35 +105,53 @@ enum Protocol {
 }
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, scheme: Scheme) {
+pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, door: Door) {
     let place = worker
         .lifetimes
         .register(worker.rules.limits.handshake_seconds);
     worker.counters.connections.add(1);
     let _open = Open::new(&worker);
-    let opened = open_session(&worker, &link, &place.lifetime, scheme).await;
-    if let Some((session, waiting)) = opened {
-        let mut connection = Connection {
-            worker: Rc::clone(&worker),
-            link,
+    match opening::open(&worker, &link, &place.lifetime, door).await {
+        Opened::Session {
             session,
-            place,
-            origin: Origin::new(scheme, peer.address()),
-            peer,
-            input: Vec::new(),
-            consumed: 0,
-            unfinished: None,
-            unwanted_body: None,
             waiting,
-            requests: 0,
-            protocol: Protocol::Undecided,
-        };
-        let Err(end) = connection.run().await;
-        connection.finish(end).await;
-    } else {
-        link.abort().await;
-        link.close().await;
-        drop(place);
+            begun,
+            input,
+            introduced,
+        } => {
+            let peer = introduced.map_or(peer, |source| Peer::new(Some(source)));
+            let mut connection = Connection {
+                worker: Rc::clone(&worker),
+                link,
+                session,
+                place,
+                origin: Origin::new(door.scheme, peer.address()),
+                peer,
+                input,
+                consumed: 0,
+                unfinished: None,
+                unwanted_body: None,
+                waiting,
+                requests: 0,
+                protocol: Protocol::Undecided,
+            };
+            let Err(end) = connection.run(begun).await;
+            connection.finish(end).await;
+        }
+        Opened::Relay(opening, upstream) => {
+            let ending = relay::run(&worker, &link, &place.lifetime, opening, &upstream).await;
+            match ending {
+                relay::Ending::Reset => link.reset(),
+                relay::Ending::Close => link.abort().await,
+            }
+            link.close().await;
+            drop(place);
+        }
+        Opened::Gone => {
+            link.abort().await;
+            link.close().await;
+            drop(place);
+        }
     }
 }
 
@@ -154,28 +172,9 @@ impl Drop for Open {
     }
 }
 
-/// `None` when the connection ends before there is a session.
-async fn open_session<L: Link>(
-    worker: &Worker,
-    link: &L,
-    lifetime: &Lifetime,
-    scheme: Scheme,
-) -> Option<(Session<L::Chunk>, Waiting)> {
-    match scheme {
-        Scheme::Http => Some((Session::Plain { output: Vec::new() }, Waiting::Nothing)),
-        Scheme::Https => {
-            let first = lifetime.guard(FirstFlight::read(link)).await.ok()??;
-            let generation = worker.generation();
-            let context = generation.tls.as_ref()?;
-            let session = tls::Session::accept(context, first.bytes, first.hello.as_deref());
-            Some((Session::Tls(Box::new(session.ok()?)), Waiting::Handshake))
-        }
-    }
-}
-
 impl<L: Link> Connection<L> {
-    async fn run(&mut self) -> Result<std::convert::Infallible, End> {
-        let begun = self.session.begin(&mut self.input);
+    /// `begun` is what came of the bytes that there were before.
+    async fn run(&mut self, begun: Ingested) -> Result<std::convert::Infallible, End> {
         let mut peer_closed = self.ingested(begun).await?;
         loop {
             match self.protocol() {

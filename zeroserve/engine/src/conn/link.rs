@@ -33,6 +33,9 @@ pub(crate) trait Link: 'static {
     /// get lost in a full queue, and closing waits for the operations.
     async fn abort(&self);
 
+    /// Has `close` cut the connection off, so that the peer can't take it for a proper end.
+    fn reset(&self);
+
     async fn close(self);
 }
 
@@ -74,6 +77,10 @@ impl Link for StreamSocket {
 
     async fn abort(&self) {
         Self::abort(self).await;
+    }
+
+    fn reset(&self) {
+        Self::reset(self);
     }
 
     async fn close(self) {

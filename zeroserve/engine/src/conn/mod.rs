@@ -17,8 +17,9 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use answer::send_all;
 pub(crate) use buffers::Buffers;
 pub(crate) use connection::serve;
-pub(crate) use lifetime::Lifetimes;
+pub(crate) use lifetime::{Lifetime, Lifetimes};
 pub(crate) use link::Link;
 pub(crate) use log_line::Peer;

@@ -11,14 +11,6 @@ pub(super) enum Session<C> {
 }
 
 impl<C: Deref<Target = [u8]>> Session<C> {
-    /// Works on what was read before there was a session; to be called once, before `ingest`.
-    pub(super) fn begin(&mut self, plaintext: &mut Vec<u8>) -> Ingested {
-        match self {
-            Self::Plain { .. } => Ingested::Open,
-            Self::Tls(session) => session.begin(plaintext),
-        }
-    }
-
     /// Bytes from the wire in; request bytes are appended to `plaintext`.
     pub(super) fn ingest(&mut self, chunk: C, plaintext: &mut Vec<u8>) -> Ingested {
         match self {

@@ -3,13 +3,14 @@
 mod admission;
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use admission::Admission;
 use compio::runtime::JoinHandle;
 
-use crate::config::Scheme;
+use crate::config::{Door, Scheme};
 use crate::conn::{Peer, serve};
 use crate::ring::{self, ListenSocket, StreamSocket};
 use crate::worker::Worker;
@@ -33,14 +34,14 @@ const TURNED_AWAY_MAX: usize = 64;
 /// Starts accepting; dropping the handles stops it.
 pub(crate) fn accept(
     worker: &Rc<Worker>,
-    scheme: Scheme,
+    door: Door,
     socket: &ListenSocket,
 ) -> Vec<JoinHandle<()>> {
     let leaving = Rc::new(Cell::new(0));
     (0..ACCEPTS_WAITING)
         .map(|_| {
             let (worker, leaving) = (Rc::clone(worker), Rc::clone(&leaving));
-            compio::runtime::spawn(accept_loop(worker, scheme, socket.clone(), leaving))
+            compio::runtime::spawn(accept_loop(worker, door, socket.clone(), leaving))
         })
         .collect()
 }
@@ -48,22 +49,29 @@ pub(crate) fn accept(
 /// `leaving` counts the clients of this socket that are being turned away.
 async fn accept_loop(
     worker: Rc<Worker>,
-    scheme: Scheme,
+    door: Door,
     socket: ListenSocket,
     leaving: Rc<Cell<usize>>,
 ) {
     loop {
         if let Ok(accepted) = socket.accept().await {
             let address = accepted.peer.map(|peer| peer.ip());
-            let admitted = admission::admit(&worker.rules, address);
+            if door.proxy && !may_introduce(&worker, address) {
+                worker.counters.connections_refused.add(1);
+                compio::runtime::spawn(accepted.stream.close()).detach();
+                continue;
+            }
+            // Behind a proxy the address is the proxy's, which all its clients share.
+            let counted = address.filter(|_| !door.proxy);
+            let admitted = admission::admit(&worker.rules, counted);
             let peer = Peer::new(accepted.peer);
             let (worker, stream) = (Rc::clone(&worker), accepted.stream);
             let leaving = Rc::clone(&leaving);
             worker.ensure_sweep();
             compio::runtime::spawn(async move {
                 match admitted {
-                    Some(_admitted) => serve(worker, stream, peer, scheme).await,
-                    None => turn_away(&worker, stream, scheme, &leaving).await,
+                    Some(_admitted) => serve(worker, stream, peer, door).await,
+                    None => turn_away(&worker, stream, door.scheme, &leaving).await,
                 }
             })
             .detach();
@@ -72,6 +80,12 @@ async fn accept_loop(
             ring::sleep(ACCEPT_PAUSE).await;
         }
     }
+}
+
+/// Whether a proxy at this address is believed. Who may open our unix socket is the file's matter.
+fn may_introduce(worker: &Worker, address: Option<IpAddr>) -> bool {
+    let trusted = &worker.rules.proxy_from;
+    address.is_none_or(|address| trusted.iter().any(|network| network.contains(address)))
 }
 
 /// One connection too many: plain HTTP is told so, a TLS handshake would cost what the limit saves.

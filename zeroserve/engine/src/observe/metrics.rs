@@ -33,6 +33,8 @@ pub(crate) struct Counters {
     pub(crate) accept_errors: Counter,
     pub(crate) tls_handshakes: Counter,
     pub(crate) tls_failures: Counter,
+    /// Connections of others, passed on (`relay`).
+    pub(crate) relayed: Counter,
     /// Answered requests by first digit of their status (index 0: 1xx).
     responses: [Counter; 5],
     /// HTTP/2 connections that were ended for a fault of their peer.
@@ -69,6 +71,7 @@ pub(crate) struct Snapshot {
     accept_errors: u64,
     tls_handshakes: u64,
     tls_failures: u64,
+    relayed: u64,
     requests: u64,
     responses_1xx: u64,
     responses_2xx: u64,
@@ -102,6 +105,7 @@ impl Snapshot {
         self.accept_errors += c.accept_errors.value();
         self.tls_handshakes += c.tls_handshakes.value();
         self.tls_failures += c.tls_failures.value();
+        self.relayed += c.relayed.value();
         self.requests += one + two + three + four + five;
         self.responses_1xx += one;
         self.responses_2xx += two;

@@ -4,14 +4,16 @@ use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use compio::buf::{BufResult, IntoInner, IoBuf};
 use compio::driver::op::{
-    Accept, CloseSocket, RecvFlags, RecvManaged, ResultTakeBuffer, Send, SendFlags, ShutdownSocket,
+    Accept, CloseSocket, Connect, RecvFlags, RecvManaged, ResultTakeBuffer, Send, SendFlags,
+    ShutdownSocket,
 };
 use compio::driver::{BufferRef, PollFirst, SharedFd};
 use compio::runtime::Runtime;
-use socket2::Socket;
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// Whole buffers are sent: the kernel waits for room in the socket and goes on by itself, so a large
 /// answer costs one submission however full the socket is.
@@ -63,6 +65,18 @@ impl StreamSocket {
         }
     }
 
+    /// Connects to `address`.
+    pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let domain = Domain::for_address(address);
+        let socket = Socket::new(domain, Type::STREAM.cloexec(), Some(Protocol::TCP))?;
+        socket.set_tcp_nodelay(true)?;
+        let stream = Self::new(socket);
+        let op = Connect::new(stream.fd.clone(), address.into());
+        let BufResult(result, _) = compio::runtime::submit(op).await;
+        result?;
+        Ok(stream)
+    }
+
     /// The next bytes, in a buffer that goes back to the loop's pool when dropped; `None` at the end.
     pub(crate) async fn recv(&self) -> io::Result<Option<BufferRef>> {
         let submitted = Runtime::with_current(|runtime| {
@@ -103,6 +117,11 @@ impl StreamSocket {
     pub(crate) async fn abort(&self) {
         let op = ShutdownSocket::new(self.fd.clone(), std::net::Shutdown::Both);
         let _ = compio::runtime::submit(op).await;
+    }
+
+    /// Has the close cut the connection off.
+    pub(crate) fn reset(&self) {
+        let _ = self.fd.set_linger(Some(Duration::ZERO));
     }
 
     /// Closes on the ring, once operations that still hold the descriptor have ended.

@@ -52,6 +52,8 @@ impl Link for MemoryLink {
 
     async fn abort(&self) {}
 
+    fn reset(&self) {}
+
     async fn close(self) {
         self.closed.set(true);
     }

@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::MemoryLink;
-use crate::config::{GenerationSpec, Limits, Scheme, SiteSpec};
+use crate::config::{Door, GenerationSpec, Limits, Scheme, SiteSpec};
 use crate::conn::{Peer, serve};
 use crate::generation::Generation;
 use crate::listen::Admission;
@@ -15,6 +15,10 @@ use crate::site::Naming;
 use crate::worker::{Rules, Worker};
 
 const BLOCK: usize = 512;
+const PLAIN: Door = Door {
+    scheme: Scheme::Http,
+    proxy: false,
+};
 
 /// The state of a loop that serves `members`.
 fn worker(members: &[(&str, &[u8])]) -> Rc<Worker> {
@@ -27,6 +31,9 @@ fn worker(members: &[(&str, &[u8])]) -> Rc<Worker> {
         limits: Limits::default(),
         time_slice: std::time::Duration::from_millis(2),
         admission: Admission::new(&Limits::default()),
+        proxy_from: Vec::new(),
+        own: Arc::default(),
+        relaying: Mutex::default(),
     });
     let tar = tarball(members);
     let spec = GenerationSpec {
@@ -55,7 +62,7 @@ pub(crate) fn answer(
         let worker = worker(members);
         let link = MemoryLink::new(pieces, takes_at_once);
         let (received, closed) = (Rc::clone(&link.received), Rc::clone(&link.closed));
-        serve(worker, link, Peer::new(None), Scheme::Http).await;
+        serve(worker, link, Peer::new(None), PLAIN).await;
         assert!(closed.get(), "the connection was left open");
         let text = String::from_utf8_lossy(&received.borrow()).into_owned();
         let mut dateless = String::with_capacity(text.len());

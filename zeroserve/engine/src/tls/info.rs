@@ -1,6 +1,10 @@
 //! What is known of a TLS connection beside its bytes: what the log shows and scripts may ask for.
 
+use std::sync::LazyLock;
+
+use boring::ex_data::Index;
 use boring::sha::sha256;
+use boring::ssl::{self, Ssl, SslRef};
 use serde::Serialize;
 use zs_proto::tls::client_hello::ClientHello;
 use zs_proto::tls::ja4::ja4;
@@ -26,6 +30,8 @@ pub(crate) struct ConnectionInfo {
 /// What the first flight says, kept until the handshake is done.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
+    /// The name in clear, in lower case.
+    pub(super) name: Option<Box<str>>,
     pub(super) ja4: Option<Box<str>>,
 }
 
@@ -36,9 +42,30 @@ impl Seen {
             return Self::default(); // BoringSSL says why
         };
         Self {
+            name: hello.server_name().and_then(host_name),
             ja4: Some(ja4(&hello, sha256).into_boxed_str()),
         }
     }
+}
+
+/// Where a session keeps the JA4 of its inner hello. The library has room for such indices.
+static INNER: LazyLock<Option<Index<Ssl, Box<str>>>> = LazyLock::new(|| Ssl::new_ex_index().ok());
+
+/// Keeps the JA4 of a hello that came out of another one. The library shows it once, here.
+pub(super) fn note_inner(mut hello: ssl::ClientHello<'_>) {
+    if !hello.ssl().ech_accepted() {
+        return;
+    }
+    let inner = ClientHello::parse_body(hello.as_bytes());
+    let inner = inner.map(|inner| ja4(&inner, sha256).into_boxed_str());
+    if let (Some(index), Some(inner)) = (*INNER, inner) {
+        hello.ssl_mut().set_ex_data(index, inner);
+    }
+}
+
+/// What `note_inner` has kept.
+pub(super) fn inner_ja4(session: &SslRef) -> Option<Box<str>> {
+    session.ex_data((*INNER)?).cloned()
 }
 
 /// A name as clients send it, as we compare it: lower case, without the root's dot.

@@ -8,7 +8,8 @@ use boring::error::ErrorStack;
 use boring::ssl::{ErrorCode, NameType, SslStream};
 
 use super::Context;
-use super::info::{ConnectionInfo, Seen, host_name};
+use super::info::{self, ConnectionInfo, Seen, host_name};
+use super::policy::Course;
 
 /// Room made for plaintext per read: requests are small, uploads take a few turns.
 const PLAINTEXT_STEP: usize = 2 << 10;
@@ -17,6 +18,7 @@ pub(crate) struct Session<C> {
     stream: SslStream<Memory<C>>,
     established: bool,
     seen: Seen,
+    has_ech: bool,
 }
 
 /// What a chunk of ciphertext led to.
@@ -85,11 +87,7 @@ impl<C> Write for Memory<C> {
 impl<C: Deref<Target = [u8]>> Session<C> {
     /// A session whose first bytes are `first`, all that has arrived so far; `hello` is the message in
     /// them, if there is one.
-    pub(crate) fn accept(
-        context: &Context,
-        first: Vec<u8>,
-        hello: Option<&[u8]>,
-    ) -> Result<Self, ErrorStack> {
+    fn accept(context: &Context, first: Vec<u8>, hello: Option<&[u8]>) -> Result<Self, ErrorStack> {
         let memory = Memory {
             first,
             input: None,
@@ -106,12 +104,28 @@ impl<C: Deref<Target = [u8]>> Session<C> {
             stream: SslStream::new(ssl, memory)?,
             established: false,
             seen: hello.map(Seen::of).unwrap_or_default(),
+            has_ech: context.has_ech(),
         })
     }
 
-    /// Works on the bytes that the session was made with. To be called once, before `ingest`.
-    pub(crate) fn begin(&mut self, plaintext: &mut Vec<u8>) -> Ingested {
-        self.open(plaintext)
+    /// Whether a session is to be made of the first flight `first` at all: `None` when the connection is
+    /// somebody else's, and nothing of ours may be sent. The outcome is that of the first flight.
+    pub(crate) fn open_ours(
+        context: &Context,
+        first: &[u8],
+        hello: Option<&[u8]>,
+    ) -> Result<Option<(Self, Ingested)>, ErrorStack> {
+        let course = context.course(hello);
+        if course == Course::Relay {
+            return Ok(None);
+        }
+        let mut session = Self::accept(context, first.to_vec(), hello)?;
+        let outcome = session.open(&mut Vec::new());
+        // What the library would answer is still in our hands.
+        let ours = course == Course::Serve
+            || session.stream.ssl().ech_accepted()
+            || outcome != Ingested::Failed && context.serves_clear(session.seen.name.as_deref());
+        Ok(ours.then_some((session, outcome)))
     }
 
     /// Takes ciphertext in and appends what it carries to `plaintext`. The chunk is given back whatever
@@ -171,6 +185,7 @@ impl<C: Deref<Target = [u8]>> Session<C> {
     pub(crate) fn take_info(&mut self) -> ConnectionInfo {
         let ssl = self.stream.ssl();
         let seen = std::mem::take(&mut self.seen);
+        let accepted = ssl.ech_accepted();
         ConnectionInfo {
             alpn: match ssl.selected_alpn_protocol() {
                 Some(b"h2") => Some("h2"),
@@ -178,10 +193,10 @@ impl<C: Deref<Target = [u8]>> Session<C> {
                 _ => None,
             },
             sni_inner: ssl.servername_raw(NameType::HOST_NAME).and_then(host_name),
-            sni_outer: None,
-            ech: None,
+            sni_outer: seen.name.filter(|_| accepted),
+            ech: self.has_ech.then_some(accepted),
             ja4: seen.ja4,
-            ja4_inner: None,
+            ja4_inner: info::inner_ja4(ssl),
         }
     }
 

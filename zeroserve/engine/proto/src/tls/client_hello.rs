@@ -26,6 +26,21 @@ pub struct ClientHello<'b> {
     extensions: &'b [u8],
 }
 
+/// What a hello says of Encrypted Client Hello (RFC 9849, section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EchKind {
+    /// Nothing.
+    Absent,
+    /// There is another hello in it, encrypted, or something that looks like it.
+    Outer,
+    /// It is the one that was encrypted.
+    Inner,
+    /// Neither.
+    Malformed,
+}
+
+const TLS13: u16 = 0x0304;
+
 /// Takes fields off the front of a message.
 #[derive(Clone, Copy)]
 struct Reader<'b>(&'b [u8]);
@@ -71,7 +86,13 @@ impl<'b> ClientHello<'b> {
             return None;
         };
         let length = u32::from_be_bytes([0, high, middle, low]);
-        let mut body = Reader(reader.take(usize::try_from(length).ok()?)?);
+        Self::parse_body(reader.take(usize::try_from(length).ok()?)?)
+    }
+
+    /// Reads a hello without that header, as TLS libraries show it.
+    #[must_use]
+    pub fn parse_body(body: &'b [u8]) -> Option<Self> {
+        let mut body = Reader(body);
         let version = body.number()?;
         let _random = body.take(32)?;
         let _session_id = body.short()?;
@@ -134,6 +155,23 @@ impl<'b> ClientHello<'b> {
         numbers(Reader(content).short().unwrap_or_default())
     }
 
+    /// Whether TLS 1.3 may be chosen.
+    #[must_use]
+    pub fn offers_tls13(&self) -> bool {
+        self.supported_versions().any(|version| version == TLS13)
+    }
+
+    /// Which half of an encrypted hello this is, by its extension's first byte.
+    #[must_use]
+    pub fn ech(&self) -> EchKind {
+        match self.extension(extension::ENCRYPTED_CLIENT_HELLO) {
+            None => EchKind::Absent,
+            Some([0, ..]) => EchKind::Outer,
+            Some([1]) => EchKind::Inner,
+            Some(_) => EchKind::Malformed,
+        }
+    }
+
     /// Signature algorithms in the client's order; none without that extension.
     pub fn signature_algorithms(&self) -> impl Iterator<Item = u16> + use<'b> {
         let content = self
@@ -171,6 +209,7 @@ fn numbers(bytes: &[u8]) -> impl Iterator<Item = u16> + use<'_> {
 pub fn fuzz_client_hello(bytes: &[u8]) {
     if let Some(hello) = ClientHello::parse(bytes) {
         let _ = (hello.server_name(), hello.first_protocol());
+        let _ = (hello.offers_tls13(), hello.ech());
         let _ = hello.supported_versions().count() + hello.signature_algorithms().count();
         let _ = hello.cipher_suites().count() + hello.extensions().count();
     }

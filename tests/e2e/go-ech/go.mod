@@ -1,0 +1,3 @@
+module echfetch
+
+go 1.26
