@@ -259,15 +259,29 @@ def test_another_version_of_the_pinned_compiler_is_refused(monkeypatch: pytest.M
         find_compiler("auto")
 
 
-def test_a_clang_of_ones_own(tmp_path: Path) -> None:
-    # The pinned compiler is a clang, too, when it is called like one.
+@pytest.fixture
+def clang(tmp_path: Path) -> str:
+    """A clang by its path: the pinned compiler is one, too, when it is called like one."""
     zig = find_compiler("auto").command[0]
-    own = tmp_path / "bin" / "clang"
-    own.parent.mkdir()
-    own.write_text(f'#!/bin/sh\nexec {zig} clang "$@"\n')
-    own.chmod(0o755)
+    program = tmp_path / "bin" / "clang"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {zig} clang "$@"\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_the_hour_is_refused_by_a_clang_of_ones_own_too(tmp_path: Path, clang: str) -> None:
+    source = {".zeroserve/scripts/a.c": b"const char *now = __TIME__;\n"}
+    with pytest.raises(CompileFailed, match="not reproducible"):
+        pack(
+            write_tree(tmp_path / "site", source),
+            PackOptions(scripts=ScriptChoice(clang, cache=False)),
+        )
+
+
+def test_a_clang_of_ones_own(tmp_path: Path, clang: str) -> None:
     script = {".zeroserve/scripts/a.c": ANNOUNCED.encode()}
-    options = PackOptions(scripts=ScriptChoice(str(own), cache=False))
+    options = PackOptions(scripts=ScriptChoice(clang, cache=False))
     packed, result = pack(write_tree(tmp_path / "site", script), options)
     record = json.loads(packed[".zeroserve/scripts.json"])
     assert record["compiler"] == "clang"
