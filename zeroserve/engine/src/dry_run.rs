@@ -178,7 +178,7 @@ impl DryRun {
             .map_err(|error| EngineError::Refused(format!("no request: {}", error.reason())))?
             .ok_or_else(|| EngineError::Refused("the request's head does not end".to_owned()))?;
         let origin = request.origin()?;
-        let began = monotonic();
+        let start = monotonic();
         let begun = request::begin(
             worker,
             worker.generation(),
@@ -202,7 +202,7 @@ impl DryRun {
                 exchange
             }
         };
-        let took = monotonic().saturating_sub(began);
+        let took = monotonic().saturating_sub(start);
         notes.nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         if let Some(Exchange {
             generation, reply, ..
@@ -285,23 +285,22 @@ impl DryRun {
 impl Request {
     /// As HTTP/1.1 would send it.
     fn head(&self, body_bytes: usize) -> String {
-        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        let mut lines = vec![format!("{} {} HTTP/1.1", self.method, self.target)];
         let has = |name: &str| {
             self.headers
                 .iter()
                 .any(|(n, _)| n.eq_ignore_ascii_case(name))
         };
         if !has("host") {
-            text.push_str("Host: localhost\r\n");
+            lines.push("Host: localhost".to_owned());
         }
         if body_bytes > 0 && !has("content-length") {
-            text.push_str(&format!("Content-Length: {body_bytes}\r\n"));
+            lines.push(format!("Content-Length: {body_bytes}"));
         }
         for (name, value) in &self.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            lines.push(format!("{name}: {value}"));
         }
-        text.push_str("\r\n");
-        text
+        lines.join("\r\n") + "\r\n\r\n"
     }
 
     fn origin(&self) -> Result<Origin, EngineError> {

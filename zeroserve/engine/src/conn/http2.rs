@@ -249,7 +249,7 @@ impl<L: Link> Http2<'_, L> {
                         Begun::Scripted(mut scripted) => {
                             let progress = scripted.step(self.worker, Some(&head));
                             let body = UnreadBody::new(head.body, head.expect_continue);
-                            let body = (!end_stream).then_some(body);
+                            let body = (!end_stream).then_some(&body);
                             self.begin_scripted(stream, scripted, progress, body);
                             continue;
                         }

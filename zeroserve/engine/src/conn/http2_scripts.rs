@@ -69,13 +69,13 @@ impl<L: Link> Http2<'_, L> {
         stream: StreamId,
         scripted: Box<Scripted>,
         progress: Progress,
-        unread: Option<UnreadBody>,
+        unread: Option<&UnreadBody>,
     ) {
         let Some(waits) = Waits::of(&progress) else {
             return self.end_scripted(stream, progress);
         };
         let limit = self.worker.scripts.body_bytes_max();
-        let (mut body, collected) = match &unread {
+        let (mut body, collected) = match unread {
             Some(unread) => (unread.collector(limit), Collected::More),
             None => (
                 Collector::new(BodyFraming::None, false, limit),
@@ -134,21 +134,18 @@ impl<L: Link> Http2<'_, L> {
                 }
             };
             let progress = answered.unwrap_or_else(|| scripted.step(worker, None));
-            match Waits::of(&progress) {
-                Some(waits) => {
-                    let wanted = matches!(waits, Waits::Body(_));
-                    running.waits = waits;
-                    if wanted && running.body.poll_continue() {
-                        self.machine.send_head(running.stream, CONTINUE, false);
-                    }
-                    at += 1;
-                }
-                None => {
-                    let Running { stream, .. } = self.running.swap_remove(at);
-                    self.achieved = true;
-                    self.end_scripted(stream, progress);
-                }
+            let Some(waits) = Waits::of(&progress) else {
+                let Running { stream, .. } = self.running.swap_remove(at);
+                self.achieved = true;
+                self.end_scripted(stream, progress);
+                continue;
+            };
+            let wanted = matches!(waits, Waits::Body(_));
+            running.waits = waits;
+            if wanted && running.body.poll_continue() {
+                self.machine.send_head(running.stream, CONTINUE, false);
             }
+            at += 1;
         }
         Ok(self
             .running

@@ -86,7 +86,7 @@ impl Diagnostics {
         let mut text = text();
         match self.about_peers_left_out.replace(0) {
             0 => {}
-            count => text.push_str(&format!(" ({count} more since the last such line)")),
+            count => text = format!("{text} ({count} more since the last such line)"),
         }
         self.line(&text);
     }

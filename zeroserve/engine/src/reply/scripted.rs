@@ -132,7 +132,7 @@ pub(crate) fn apply_new_fields(reply: &mut Reply, context: &Context, before: &[(
 }
 
 /// The head as hooks left it. Fields that frame the message stay as they were.
-pub(crate) fn apply_head(reply: &mut Reply, status: u16, fields: Fields<'_>) {
+pub(crate) fn apply_head(reply: &mut Reply, status: u16, fields: &Fields<'_>) {
     let framing = |name: &[u8]| {
         FRAMING
             .iter()
@@ -211,7 +211,7 @@ mod tests {
         apply_head(
             &mut reply,
             404,
-            Fields::of_lines(b"Y: 2\r\ncontent-length: 9\r\n"),
+            &Fields::of_lines(b"Y: 2\r\ncontent-length: 9\r\n"),
         );
         assert_eq!(
             reply.head,

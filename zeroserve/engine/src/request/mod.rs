@@ -67,7 +67,7 @@ impl Origin {
             Arc::new(zs_chain::Connection {
                 peer: self.peer.unwrap_or(NOBODY),
                 tls: self.scheme == Scheme::Https,
-                alpn: text(|info| info.alpn.as_deref()),
+                alpn: text(|info| info.alpn),
                 sni_inner: text(|info| info.sni_inner.as_deref()),
                 sni_outer: text(|info| info.sni_outer.as_deref()),
                 ech_accepted: info.and_then(|info| info.ech),
@@ -93,6 +93,10 @@ pub(crate) struct Exchange {
 }
 
 /// A request that is answered, or one that scripts look at first.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "without scripts it is always the large one, and it is never stored"
+)]
 pub(crate) enum Begun {
     Answered(Exchange),
     Scripted(Box<Scripted>),

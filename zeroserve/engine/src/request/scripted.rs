@@ -19,6 +19,10 @@ use crate::worker::Worker;
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// What a step led to.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly always it is the large one, and it is never stored"
+)]
 pub(crate) enum Progress {
     Done(Exchange),
     /// Close without an answer.
@@ -237,15 +241,13 @@ impl Scripted {
                 context.has_metadata(),
             )
         };
-        match head.filter(|_| !context.request().is_changed()) {
-            Some(head) => resolve(head),
-            None => {
-                let text = context.request().to_head();
-                match parse_head(&text)? {
-                    Some((head, _)) => resolve(&head),
-                    None => Err(PeerError::BadTarget),
-                }
-            }
+        if let Some(head) = head.filter(|_| !context.request().is_changed()) {
+            return resolve(head);
+        }
+        let text = context.request().to_head();
+        match parse_head(&text)? {
+            Some((head, _)) => resolve(&head),
+            None => Err(PeerError::BadTarget),
         }
     }
 
@@ -290,7 +292,7 @@ impl Scripted {
             unreachable!("hooks end where they began");
         };
         if let Some((status, fields)) = self.execution.hooked_head() {
-            reply::apply_head(&mut reply, status, fields.fields());
+            reply::apply_head(&mut reply, status, &fields.fields());
         }
         reply::apply_new_fields(&mut reply, self.execution.context(), &before);
         reply

@@ -45,7 +45,7 @@ impl Link for MemoryLink {
     }
 
     async fn hang_up(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn shutdown(&self) {}

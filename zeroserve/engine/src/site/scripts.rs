@@ -11,9 +11,15 @@ pub(super) fn objects(index: &Index, prefix: &str) -> Vec<(String, u32)> {
     let folder = format!("{prefix}{SCRIPTS_FOLDER}");
     let inside = index.below(&folder);
     inside
-        .filter(|(name, _)| name.ends_with(".o"))
+        .filter(|(name, _)| is(name, "o"))
         .map(|(name, member)| (name.to_owned(), member))
         .collect()
+}
+
+/// Whether a name has this ending, with the case that the packer writes.
+fn is(name: &str, ending: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(_, found)| found == ending)
 }
 
 /// Scripts that would be ignored: what is no object, or lies below no root. One of them may be what keeps a page from the
@@ -24,11 +30,11 @@ pub(super) fn ignored(index: &Index, prefixes: &[String]) -> Option<String> {
             .find(SCRIPTS_FOLDER)
             .filter(|&at| at == 0 || name.as_bytes()[at - 1] == b'/');
         let Some(at) = folder else { return false };
-        let object = name.ends_with(".o");
+        let object = is(name, "o");
         let known = prefixes.iter().any(|prefix| *prefix == name[..at]);
-        name.ends_with(".c") || (object && !known)
+        is(name, "c") || (object && !known)
     })?;
-    let why = if name.ends_with(".c") {
+    let why = if is(name, "c") {
         "is source: pack the site, so that it is compiled"
     } else {
         "lies below no root of `.zeroserve/hosts.json`, so it would never run"
