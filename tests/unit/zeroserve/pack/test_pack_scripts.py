@@ -272,11 +272,9 @@ def clang(tmp_path: Path) -> str:
 
 def test_the_hour_is_refused_by_a_clang_of_ones_own_too(tmp_path: Path, clang: str) -> None:
     source = {".zeroserve/scripts/a.c": b"const char *now = __TIME__;\n"}
+    tree = write_tree(tmp_path / "site", source)
     with pytest.raises(CompileFailed, match="not reproducible"):
-        pack(
-            write_tree(tmp_path / "site", source),
-            PackOptions(scripts=ScriptChoice(clang, cache=False)),
-        )
+        pack(tree, PackOptions(scripts=ScriptChoice(clang, cache=False)))
 
 
 def test_a_clang_of_ones_own(tmp_path: Path, clang: str) -> None:
