@@ -9,6 +9,7 @@ this machine does. Needs root for the namespaces, and `ip` and `nsenter`.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -145,11 +146,11 @@ def _install_peers() -> None:
 
 
 def _lay(site: Path) -> None:
-    """Pages that do not compress: the same on every run."""
+    """Files that do not compress: the same on every run."""
     site.mkdir()
     for number in range(_FILES):
-        body = (f"{number:08d}" * (_FILE_BYTES // 8)).encode()
-        (site / f"page{number}.html").write_bytes(b"<title>page</title>" + body)
+        body = hashlib.shake_256(str(number).encode()).digest(_FILE_BYTES)
+        (site / f"picture{number}.bin").write_bytes(body)
     (site / "index.html").write_text("<title>one</title>")
 
 
