@@ -179,24 +179,3 @@ def test_fifty_hosts(tmp_path: Path) -> None:
         assert again["exit"] == 0
         assert again["result"]["summary"]["unchanged"] == 50
         assert again["result"]["summary"]["sent"] == 0
-
-
-def test_commands_want_a_shell_and_logs_do_not(project: Project) -> None:
-    project.write("one")
-    assert project.zsops("deploy", "prod").code == 0
-    ran = project.zsops("exec", "--group-output", "--", "echo", "a  b", "$HOME")
-    assert (ran.code, ran.text) == (0, "3 hosts: web10, web11, web12\n  a  b $HOME\n")
-    assert project.zsops("exec", "--on", "web10", "--", "false").code == 16
-    assert project.zsops("ssh", "web11", "--", "echo", "a  b").text == "a  b\n"
-
-    keys = project.farm.servers[0].home / "authorized_keys"
-    keys.write_text(f'restrict,command="zsops-host serve --instance web" {keys.read_text()}')
-    refused = project.zsops("exec", "--on", "web10", "--", "true")
-    assert refused.code == 7
-    assert "its key is pinned to one" in refused.stderr
-    said = project.zsops("logs", "prod", "--unit", "supervisor", "--grep", "started the daemon")
-    assert said.code == 0
-    assert {line.split()[0] for line in said.text.splitlines()} == {"web10", "web11", "web12"}
-    paused = project.zsops("pause", "prod", "--on", "web10", "--reason", "x")
-    assert paused.code == 2
-    assert "may only deploy web" in paused.stderr
