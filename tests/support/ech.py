@@ -19,7 +19,10 @@ GO_ENVIRONMENT = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local
 
 def make_key(place: Path, public_name: str) -> str:
     """Write a new key to a file. Returns the base64 of its config list, as it belongs into DNS."""
-    made = run([PROGRAMS / "zeroserve", "--gen-ech-key", "--ech-public-name", public_name])
+    command: list[str | Path] = [PROGRAMS / "zeroserve", "--gen-ech-key"]
+    if place.parent.name == "keys" and place.parent.exists():
+        command += ["--ech-key", place.parent]  # ids are one byte: draw a free one
+    made = run([*command, "--ech-public-name", public_name])
     assert made.code == 0, made.stderr
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(made.stdout)

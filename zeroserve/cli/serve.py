@@ -165,6 +165,11 @@ LOG_FORMATS = ("common", "combined", "json", "off")
 @limit_options
 @script_limit_options
 @click.option(
+    "--reload-signal-file",
+    metavar="FILE",
+    help="Look at FILE each second and reload when its content has changed.",
+)
+@click.option(
     "--grace",
     type=positive_number,
     metavar="SECONDS",
