@@ -133,6 +133,9 @@ class _Life:
         self._config = config
         self._service = service
         self._reloader = Reloader(service.reload)
+        # Its content is remembered before anyone is told that we are ready.
+        path = config.reload_signal_file
+        self._signal_file = None if path is None else SignalFile(path, self._reloader.request)
         self._control: ControlServer | None = None
         self._metrics: MetricsServer | None = None
         self._draining = False
@@ -148,8 +151,8 @@ class _Life:
 
     def run(self) -> int:
         self._reloader.start()
-        if self._config.reload_signal_file is not None:
-            SignalFile(self._config.reload_signal_file, self._reloader.request).start()
+        if self._signal_file is not None:
+            self._signal_file.start()
         try:
             return self._end(self._wait())
         except ZeroserveError as error:
