@@ -56,7 +56,7 @@ class PackOptions:
 
 @dataclass(frozen=True, slots=True)
 class PackResult:
-    """What was packed. `members` and `size` (bytes of the archive) include the index.
+    """What was packed: `members` without the index, `size` in bytes with it.
 
     `notes` say what was done, `warnings` what the author may want to change.
     """
@@ -129,7 +129,7 @@ def pack(
     return PackResult(
         release_digest=text_digest(sink.digest.digest()),
         site_digest=text_digest(site_digest),
-        members=len(members) + 1,
+        members=len(members),
         size=sink.size,
         warnings=(*tree.warnings, *site.warnings, *scripts.warnings, *forms.warnings),
         notes=scripts.notes,
