@@ -17,6 +17,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from support.client import Connection, request
+from support.http2_get import Http2
 from support.load import LINE_BYTES, version_of
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -80,7 +81,10 @@ class Visitor:
     def __init__(self, place: Place, shared: Shared, chance: random.Random) -> None:
         self.place, self.shared, self.random = place, shared, chance
         self.context = ssl.create_default_context(cafile=str(place.trusted))
+        self.context_http2 = ssl.create_default_context(cafile=str(place.trusted))
+        self.context_http2.set_alpn_protocols(["h2"])
         self.kept: Connection | None = None
+        self.kept_http2: Http2 | None = None
         self.slow: tuple[Connection, int, int] | None = None
 
     def connection(self) -> Connection:
@@ -89,7 +93,13 @@ class Visitor:
             self.kept = self.fresh()
         return self.kept
 
-    def fresh(self, receive_bytes: int = 0) -> Connection:
+    def http2(self) -> Http2:
+        """The good one that speaks HTTP/2."""
+        if self.kept_http2 is None:
+            self.kept_http2 = Http2(self.fresh(context=self.context_http2))
+        return self.kept_http2
+
+    def fresh(self, receive_bytes: int = 0, *, context: ssl.SSLContext | None = None) -> Connection:
         """A new TLS connection."""
         peer = socket.socket()
         peer.settimeout(TIMEOUT_S)
@@ -97,13 +107,17 @@ class Visitor:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         peer.connect(self.place.tls)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Connection(self.context.wrap_socket(peer, server_hostname="localhost"))
+        context = context or self.context
+        return Connection(context.wrap_socket(peer, server_hostname="localhost"))
 
     def reconnect(self) -> None:
-        """Leave the good connection; the next visit opens another."""
+        """Leave the good connections; the next visit opens others."""
         if self.kept is not None:
             self.kept.close()
             self.kept = None
+        if self.kept_http2 is not None:
+            self.kept_http2.connection.close()
+            self.kept_http2 = None
 
     def leave(self) -> None:
         """Close everything."""
@@ -267,6 +281,43 @@ def plain_file(visitor: Visitor) -> None:
             visitor.judge(connection.ask(path).body, least, SIZES[path])
 
 
+def http2_streams(visitor: Visitor) -> None:
+    """Many small files at once over HTTP/2, with a range and the large one among them."""
+    paths = [visitor.random.choice(SMALL) for _ in range(20)]
+    client, least = visitor.http2(), visitor.least()
+    asked = dict(zip(client.begin(*paths), paths, strict=True))
+    lines = SIZES["/page.html"] // LINE_BYTES
+    first = visitor.random.randrange(lines - 10) * LINE_BYTES
+    last = first + 10 * LINE_BYTES - 1
+    (part,) = client.begin("/page.html", fields={"range": f"bytes={first}-{last}"})
+    large = client.begin("/large.bin") if visitor.random.random() < 0.2 else ()
+    for stream in (*asked, *large):
+        answer = client.read(stream)
+        assert answer.status == 200, answer.status
+        visitor.judge(bytes(answer.body), least, SIZES[asked.get(stream, "/large.bin")])
+        client.forget(stream)
+    answer = client.read(part)
+    assert answer.status == 206, answer.status
+    visitor.judge(bytes(answer.body), least, 10 * LINE_BYTES)
+    client.forget(part)
+
+
+def http2_cut(visitor: Visitor) -> None:
+    """A large file over HTTP/2 that is cancelled in the middle, or cut with its connection."""
+    client = visitor.http2()
+    (large, small) = client.begin("/large.bin", "/index.html")
+    wanted = visitor.random.randrange(1, SIZES["/large.bin"] // 2)
+    while len(client.answers[large].body) < wanted:
+        client.read_frame()
+    if visitor.random.random() < 0.5:
+        visitor.reconnect()
+        return
+    client.cancel(large)
+    assert client.read(small).status == 200
+    client.forget(large)
+    client.forget(small)
+
+
 #: How often each kind comes.
 HABITS: dict[Callable[[Visitor], None], int] = {
     small_files: 30,
@@ -280,4 +331,6 @@ HABITS: dict[Callable[[Visitor], None], int] = {
     come_and_go: 4,
     malformed: 6,
     plain_file: 6,
+    http2_streams: 10,
+    http2_cut: 4,
 }
