@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import socket
 import stat
+import tarfile
 import time
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from support.trees import pack_files, pattern
 pytestmark = pytest.mark.e2e
 
 LARGE = pattern("drain", 24_000_000)
+#: Enough for a load of some tenths of a second.
+LOADED_MIB = 512
 SECRET = "a-secret-of-more-than-16-characters"
 
 
@@ -445,3 +449,24 @@ def test_a_changed_signal_file_reloads(tmp_path: Path, hello_tar: Path) -> None:
     with Server(hello_tar, *flags, place=tmp_path / "server") as server:
         signal_file.write_text("2")
         server.program.wait_said("reload 1: serving generation 2", 30)
+
+
+@pytest.mark.timeout(120)
+def test_a_signal_ends_the_load_of_a_large_tar(tmp_path: Path) -> None:
+    tar = tmp_path / "large.tar"
+    block = os.urandom(1 << 20)  # not sparse: every byte is read, and hashed twice
+    with tarfile.open(tar, "w") as archive:
+        for number in range(LOADED_MIB):
+            member = tarfile.TarInfo(f"{number:04}.bin")
+            member.size = len(block)
+            archive.addfile(member, io.BytesIO(block))
+    server = Server(tar, place=tmp_path / "run", wait=False)
+    io_file = Path(f"/proc/{server.pid}/io")
+    wait_until(
+        lambda: int(io_file.read_text().split()[1]) > LOADED_MIB << 17, what="the load to begin"
+    )
+    server.program.send(signal.SIGTERM)
+    assert server.program.wait() == 0
+    assert "ended by a signal before the site was loaded" in server.said
+    assert "listening on" not in server.said
+    assert not server.control_path.exists()

@@ -7,6 +7,9 @@ class _Lib(Protocol):
     def zs_generation_check(
         self, spec: bytes, spec_len: int, out: Any, error: Any, /
     ) -> int: ...
+    def zs_release_digest(
+        self, site: bytes, site_len: int, out: Any, error: Any, /
+    ) -> int: ...
     def zs_engine_start(
         self, settings: bytes, settings_len: int, engine: Any, out: Any, error: Any, /
     ) -> int: ...

@@ -34,6 +34,19 @@ def check_generation(spec: bytes) -> "Json":
     )
 
 
+def release_digest(descriptor: int, path: str) -> str:
+    """SHA-256 of all bytes of a tarball, as `sha256:…`; says on stderr how far it is when that
+    takes long. Raises `ConfigRefused`, which calls the file `path`.
+    """
+    engine = load_engine()
+    site = json.dumps({"fd": descriptor, "path": path}).encode()
+    answer = json_of(
+        engine, lambda out, error: engine.lib.zs_release_digest(site, len(site), out, error)
+    )
+    digest: str = answer["release_digest"]
+    return digest
+
+
 class Engine:
     """A running engine. `start` makes one; `summary` is what it said about its first generation."""
 

@@ -1,7 +1,8 @@
 """Daemon: the long-lived process. Its main thread waits for signals and for nothing else.
 
 SIGHUP reloads, SIGUSR1 reopens the access log, SIGTERM and SIGINT drain (a second one ends at
-once), SIGPIPE is ignored. Lean: whatever is imported here stays in memory for months.
+once, and so does the first while nothing is served yet), SIGPIPE is ignored. Lean: whatever is
+imported here stays in memory for months.
 """
 
 import gc
@@ -18,6 +19,7 @@ from zeroserve.control.reloader import Reloader
 from zeroserve.control.server import ControlServer
 from zeroserve.control.service import Service
 from zeroserve.control.signal_file import SignalFile
+from zeroserve.control.start_watch import ENDING, StartWatch
 from zeroserve.errors import EXIT_BUG, EXIT_OK, EXIT_REFUSED, FileRefused, ZeroserveError
 
 TYPE_CHECKING = False
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from zeroserve.control.listeners import BoundListener
     from zeroserve.control.service import StartEngine
 
-ENDING = (signal.SIGTERM, signal.SIGINT)
 WATCHED = (signal.SIGHUP, signal.SIGUSR1, *ENDING)
 LOOK_SECONDS = 2.0  # how soon a dead event loop is noticed
 DRAIN_LOOK_SECONDS = 0.02  # how soon the end of the last request is
@@ -79,11 +80,12 @@ def _serve(config: "ServerConfig", start_engine: "StartEngine") -> int:
         listeners = bind_all(config.listeners, threads=config.threads, reuse_port=config.reuse_port)
         if config.metrics_address is not None:
             metrics = bind_all([config.metrics_address], threads=1, reuse_port=False)
-        service = Service.start(config, listeners, log_fd, start_engine, say)
+        with StartWatch(lambda: _leave_early(config)):
+            service = Service.start(config, listeners, log_fd, start_engine, say)
     except BaseException:
-        if control is not None and config.control is not None:
+        if control is not None:
             control.close()
-            os.unlink(config.control)  # noqa: PTH108  # pathlib is not loaded here
+            _remove_control(config)
         for listener in metrics:
             listener.close()
         raise
@@ -105,6 +107,16 @@ def _serve(config: "ServerConfig", start_engine: "StartEngine") -> int:
     gc.freeze()
     notify("READY=1", f"MAINPID={os.getpid()}", service.status_line())
     return life.run()
+
+
+def _leave_early(config: "ServerConfig") -> None:
+    say("ended by a signal before the site was loaded")
+    _remove_control(config)
+
+
+def _remove_control(config: "ServerConfig") -> None:
+    if config.control is not None:
+        os.unlink(config.control)  # noqa: PTH108  # pathlib is not loaded here
 
 
 def open_log(config: "ServerConfig") -> int:

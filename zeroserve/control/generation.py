@@ -10,17 +10,15 @@ import os
 from zeroserve.config.record import Record
 from zeroserve.control.files import read_file, why
 from zeroserve.control.tls_files import load_tls
-from zeroserve.errors import ReleaseRefused, SiteRefused
+from zeroserve.errors import ConfigRefused, ReleaseRefused, SiteRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import hashlib
     from typing import Any
 
     from zeroserve.config.model import ServerConfig
 
 MANIFEST_BYTES_MAX = 64 << 10
-HASH_CHUNK_BYTES = 1 << 20
 SITE_NAME = "site.tar"
 MANIFEST_NAME = "manifest.json"
 
@@ -70,7 +68,7 @@ def load_material(config: "ServerConfig") -> Material:
             site_fd=descriptor,
             site_path=config.site,
             release=None,
-            release_digest=_hash(descriptor, config.site),
+            release_digest=_release_digest(descriptor, config.site),
             site_digest=None,
             tls=load_tls(config, None),
         )
@@ -196,28 +194,12 @@ def _mismatch(directory: str, what: str) -> ReleaseRefused:
     )
 
 
-def _hash(descriptor: int, shown: str) -> str:
-    digest = _sha256()
-    at = 0
+def _release_digest(descriptor: int, shown: str) -> str:
+    # By the engine: six times as fast as the interpreter's own SHA-256, and the library of
+    # `hashlib` would stay in memory for good (2.4 MB measured).
+    from zeroserve.bridge.handles import release_digest
+
     try:
-        while chunk := os.pread(descriptor, HASH_CHUNK_BYTES, at):
-            digest.update(chunk)
-            at += len(chunk)
-    except OSError as error:
-        raise SiteRefused("site-unreadable", f"`{shown}`: {why(error)}") from error
-    return f"sha256:{digest.hexdigest()}"
-
-
-def _sha256() -> "hashlib._Hash":
-    # `hashlib` prefers OpenSSL, whose library stays in memory for good (2.4 MB measured). The
-    # interpreter's own SHA-256 does 260 MB/s, and a release directory needs no hashing at all.
-    for name in ("_sha2", "_sha256"):  # its name since Python 3.12, and before
-        try:
-            module = __import__(name)
-        except ImportError:
-            continue
-        made: hashlib._Hash = module.sha256()
-        return made
-    import hashlib as full
-
-    return full.sha256()
+        return release_digest(descriptor, shown)
+    except ConfigRefused as error:
+        raise SiteRefused("site-unreadable", error.message) from error

@@ -8,6 +8,7 @@ here because nothing may be loaded that a lean daemon would not load.
 import json
 import os
 import sys
+import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ HOLDS = False
 
 
 class Engine:
-    """Answers like an engine. A site that begins with `bad` is refused, with `dies` it ends."""
+    """Answers like an engine. A site that begins with `bad` is refused, with `dies` it ends, with
+    `half dies` one of its loops does, and the load of one that begins with `large` never ends.
+    """
 
     def __init__(self, settings: bytes) -> None:
         self.summary = self.reload(json.dumps(json.loads(settings)["generation"]).encode())
@@ -30,6 +33,10 @@ class Engine:
         if content.startswith(b"bad"):
             raise ConfigRefused("config-refused", f"`{site['path']}`: not a tar archive")
         self.ended = content.startswith(b"dies")
+        self.lost_a_loop = content.startswith(b"half dies")
+        if content.startswith(b"large"):
+            os.write(2, b"loading\n")
+            threading.Event().wait()
         return {"members": 1, "bytes": len(content), "site_digest": "sha256:" + "0" * 64}
 
     def log(self, descriptor: int) -> None:
@@ -42,6 +49,10 @@ class Engine:
         self.ended = not HOLDS
 
     def wait(self, _timeout_ms: int) -> bool:
+        from zeroserve.errors import EngineBug
+
+        if self.lost_a_loop:
+            raise EngineBug("engine-bug", "1 of 2 event loops died")
         return self.ended
 
     def stop(self) -> None:

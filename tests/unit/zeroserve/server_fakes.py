@@ -8,7 +8,18 @@ from typing import Any, Self
 
 from zeroserve.errors import ConfigRefused
 
-STATS = {"connections_open": 1, "connections": 7, "requests": 9, "responses_2xx": 9}
+LATENCY = {"bounds_seconds": [0.00005, 0.001], "counts": [4, 3, 2], "sum_seconds": 0.25}
+STATS = {
+    "connections_open": 1,
+    "connections": 7,
+    "requests": 9,
+    "requests_http1": 7,
+    "requests_http2": 2,
+    "responses_2xx": 9,
+    "threads": 2,
+    "threads_running": 2,
+    "latency": LATENCY,
+}
 
 
 def describe_site(spec: dict[str, Any]) -> dict[str, Any]:

@@ -42,10 +42,17 @@ struct Loop {
     counters: Arc<Counters>,
 }
 
-/// How many loops run.
+/// How many loops run, and how many have ended by a panic.
+#[derive(Default)]
 struct Running {
-    count: Mutex<usize>,
+    count: Mutex<Count>,
     changed: Condvar,
+}
+
+#[derive(Default)]
+struct Count {
+    running: usize,
+    died: usize,
 }
 
 impl Engine {
@@ -66,10 +73,7 @@ impl Engine {
         // Not part of a generation: a reload must not forget who has used up a limit.
         let services = Arc::new(Services::new(settings.scripts.caps(), VERSION));
         let (started, starts) = mpsc::sync_channel(settings.threads);
-        let running = Arc::new(Running {
-            count: Mutex::new(0),
-            changed: Condvar::new(),
-        });
+        let running = Arc::new(Running::default());
         let naming = rules.naming.clone();
         let mut engine = Self {
             loops: Vec::new(),
@@ -131,7 +135,7 @@ impl Engine {
             started: shared.started,
         };
         let running = Arc::clone(&self.running);
-        *lock(&running.count) += 1;
+        lock(&running.count).running += 1;
         let spawned = thread::Builder::new()
             .name(format!("zs-loop-{number}"))
             .stack_size(LOOP_STACK_BYTES)
@@ -140,7 +144,7 @@ impl Engine {
                 worker::run(setup);
             });
         if let Err(error) = spawned {
-            *lock(&self.running.count) -= 1;
+            lock(&self.running.count).running -= 1;
             return Err(EngineError::Unsupported(format!(
                 "no thread for an event loop: {error}"
             )));
@@ -188,7 +192,9 @@ impl Engine {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut sum = Snapshot::new(self.generation.load(Ordering::Relaxed), self.loops.len());
+        let running = lock(&self.running.count).running;
+        let generation = self.generation.load(Ordering::Relaxed);
+        let mut sum = Snapshot::new(generation, self.loops.len(), running);
         for event_loop in &self.loops {
             sum.add(&event_loop.counters);
         }
@@ -201,13 +207,22 @@ impl Engine {
     }
 
     /// True when every loop has ended within `timeout`.
-    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+    ///
+    /// # Errors
+    /// `Bug` when a loop has died: its share of the connections is not served any more.
+    pub(crate) fn wait(&self, timeout: Duration) -> Result<bool, EngineError> {
         let deadline = Instant::now() + timeout;
         let mut count = lock(&self.running.count);
-        while *count > 0 {
+        loop {
+            if count.died > 0 {
+                let (died, all) = (count.died, self.loops.len());
+                return Err(EngineError::Bug(format!(
+                    "{died} of {all} event loops died; what each said is above"
+                )));
+            }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
+            if count.running == 0 || left.is_zero() {
+                return Ok(count.running == 0);
             }
             (count, _) = self
                 .running
@@ -215,7 +230,6 @@ impl Engine {
                 .wait_timeout(count, left)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        true
     }
 
     /// Ends every loop now, whatever its connections do.
@@ -273,7 +287,10 @@ struct Leaving(Arc<Running>);
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        *lock(&self.0.count) -= 1;
+        let mut count = lock(&self.0.count);
+        count.running -= 1;
+        count.died += usize::from(thread::panicking());
+        drop(count);
         self.0.changed.notify_all();
     }
 }
@@ -302,4 +319,45 @@ fn spawn_reaper() -> Result<Sender<Arc<Generation>>, EngineError> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // The values behind our locks are valid at every instant, so a panic elsewhere doesn't spoil them.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd as _;
+
+    use super::*;
+
+    fn engine(threads: usize) -> Engine {
+        let tar = crate::sim::tarball(&[("index.html", b"hello")]);
+        let settings = serde_json::json!({
+            "threads": threads,
+            "listeners": [],
+            "generation": {"id": 1, "site": {"fd": tar.as_raw_fd(), "path": "test.tar"}},
+        });
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        Engine::start(&settings).unwrap().0
+    }
+
+    #[test]
+    fn a_loop_that_dies_is_missed() {
+        let engine = engine(2);
+        assert_eq!(engine.snapshot().threads_running, 2);
+        assert!(!engine.wait(Duration::ZERO).unwrap());
+        let told = engine.loops[1].commands.unbounded_send(Command::Panic);
+        told.unwrap();
+        let error = engine.wait(Duration::from_secs(60)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "1 of 2 event loops died; what each said is above"
+        );
+        assert_eq!(engine.snapshot().threads_running, 1);
+        engine.stop();
+    }
+
+    #[test]
+    fn loops_that_are_stopped_have_not_died() {
+        let engine = engine(1);
+        engine.stop();
+        assert!(engine.wait(Duration::from_secs(60)).unwrap());
+    }
 }

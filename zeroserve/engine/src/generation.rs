@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::config::GenerationSpec;
 use crate::error::EngineError;
+use crate::observe::Counters;
 use crate::reply::BodyCache;
 use crate::site::{Naming, Site};
 use crate::tls;
@@ -80,16 +81,35 @@ impl Generation {
 pub(crate) struct LoopGeneration {
     shared: Option<Arc<Generation>>,
     pub(crate) bodies: BodyCache,
+    counters: Arc<Counters>,
     retired: Sender<Arc<Generation>>,
 }
 
 impl LoopGeneration {
-    pub(crate) fn new(shared: Arc<Generation>, retired: Sender<Arc<Generation>>) -> Rc<Self> {
+    pub(crate) fn new(
+        shared: Arc<Generation>,
+        counters: Arc<Counters>,
+        retired: Sender<Arc<Generation>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             shared: Some(shared),
             bodies: BodyCache::default(),
+            counters,
             retired,
         })
+    }
+}
+
+impl LoopGeneration {
+    /// Keeps a body in memory for the next requests.
+    pub(crate) fn keep_body(&self, member: u32, body: &Rc<[u8]>) {
+        let grown = self.bodies.keep(member, body);
+        let gauge = &self.counters.cache_bytes;
+        if grown >= 0 {
+            gauge.add(grown.unsigned_abs());
+        } else {
+            gauge.subtract(grown.unsigned_abs());
+        }
     }
 }
 
@@ -103,6 +123,8 @@ impl std::ops::Deref for LoopGeneration {
 
 impl Drop for LoopGeneration {
     fn drop(&mut self) {
+        let bytes = self.bodies.bytes() as u64;
+        self.counters.cache_bytes.subtract(bytes);
         // Unmapping a large index and closing files is work for another thread than the loop's.
         if let Some(shared) = self.shared.take() {
             let _ = self.retired.send(shared);

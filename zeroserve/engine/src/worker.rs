@@ -38,6 +38,9 @@ pub(crate) enum Command {
     ReopenLog(OwnedFd),
     Drain,
     Stop,
+    /// What no command should ever do to a loop.
+    #[cfg(test)]
+    Panic,
 }
 
 /// What a loop is started with.
@@ -101,6 +104,7 @@ impl Worker {
         generation: Arc<Generation>,
         services: Arc<zs_chain::Services>,
     ) -> Rc<Self> {
+        let counters = Arc::<Counters>::default();
         let (retired, _) = std::sync::mpsc::channel();
         let (myself, _) = futures_channel::mpsc::unbounded();
         Rc::new(Self {
@@ -108,13 +112,17 @@ impl Worker {
             upstreams: Upstreams::new(Arc::clone(&rules.own)),
             rules,
             clock: Clock::new(),
-            counters: Arc::default(),
             buffers: Buffers::default(),
             lifetimes: Rc::default(),
             log: None,
             diagnostics: Diagnostics::gathering(),
             scripts: zs_chain::Pool::new(services),
-            generation: RefCell::new(LoopGeneration::new(generation, retired.clone())),
+            generation: RefCell::new(LoopGeneration::new(
+                generation,
+                Arc::clone(&counters),
+                retired.clone(),
+            )),
+            counters,
             retired,
             draining: Cell::new(false),
             sweeping: Cell::new(false),
@@ -138,11 +146,9 @@ impl Worker {
     }
 
     fn publish(&self, shared: Arc<Generation>) {
-        let next = LoopGeneration::new(shared, self.retired.clone());
-        let previous = self.generation.replace(next);
-        self.counters
-            .cache_bytes
-            .subtract(previous.bodies.bytes() as u64);
+        let counters = Arc::clone(&self.counters);
+        let next = LoopGeneration::new(shared, counters, self.retired.clone());
+        self.generation.replace(next);
     }
 
     fn trim(&self) {
@@ -188,6 +194,16 @@ pub(crate) fn run(setup: Setup) {
     runtime.block_on(serve(setup));
 }
 
+/// The next command. The runtime polls its main task first in every turn, so this is also where a turn
+/// begins.
+async fn next_command(commands: &mut UnboundedReceiver<Command>, clock: &Clock) -> Option<Command> {
+    std::future::poll_fn(|context| {
+        clock.begin_turn();
+        commands.poll_next_unpin(context)
+    })
+    .await
+}
+
 async fn serve(setup: Setup) {
     let Setup {
         listeners,
@@ -206,13 +222,17 @@ async fn serve(setup: Setup) {
         upstreams: Upstreams::new(Arc::clone(&rules.own)),
         rules,
         clock: Clock::new(),
-        counters,
         buffers: Buffers::default(),
         lifetimes: Rc::new(Lifetimes::default()),
-        log: log.map(|(file, format)| Rc::new(AccessLog::new(file, format))),
         diagnostics: Diagnostics::new(),
         scripts: zs_chain::Pool::new(services),
-        generation: RefCell::new(LoopGeneration::new(generation, retired.clone())),
+        log: log.map(|(file, format)| Rc::new(AccessLog::new(file, format, Arc::clone(&counters)))),
+        generation: RefCell::new(LoopGeneration::new(
+            generation,
+            Arc::clone(&counters),
+            retired.clone(),
+        )),
+        counters,
         retired,
         draining: Cell::new(false),
         sweeping: Cell::new(false),
@@ -224,7 +244,7 @@ async fn serve(setup: Setup) {
         .flat_map(|(door, socket)| listen::accept(&worker, door, &socket))
         .collect();
     let _ = started.send(Ok(()));
-    while let Some(command) = commands.next().await {
+    while let Some(command) = next_command(&mut commands, &worker.clock).await {
         match command {
             Command::Publish(shared, done) => {
                 worker.publish(shared);
@@ -242,6 +262,8 @@ async fn serve(setup: Setup) {
                 worker.connection_closed();
             }
             Command::Stop => break,
+            #[cfg(test)]
+            Command::Panic => panic!("a loop was told to"),
         }
     }
     if let Some(log) = &worker.log {
@@ -251,5 +273,25 @@ async fn serve(setup: Setup) {
             }
             ring::sleep(LOG_FLUSH_STEP).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cached_bytes_are_those_of_all_generations_in_use() {
+        let worker = crate::sim::worker(&[("a.txt", b"a"), ("b.txt", b"b")]);
+        let gauge = || worker.counters.cache_bytes.value();
+        let old = worker.generation();
+        old.keep_body(0, &Rc::from(vec![0; 1000]));
+        worker.publish(Arc::clone(&old));
+        // A request that began on the old generation.
+        old.keep_body(1, &Rc::from(vec![0; 500]));
+        worker.generation().keep_body(0, &Rc::from(vec![0; 200]));
+        assert_eq!(gauge(), 1700);
+        drop(old);
+        assert_eq!(gauge(), 200);
     }
 }

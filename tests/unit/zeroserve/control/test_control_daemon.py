@@ -183,6 +183,17 @@ def test_many_sighups_end_with_the_last_site(place: Place) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_load(place: Place, number: signal.Signals) -> None:
+    place.site.write_bytes(b"large")
+    program = place.start(ready=False)
+    program.wait_said("loading")
+    program.send(number)
+    assert program.wait() == 0
+    assert "ended by a signal before the site was loaded" in program.said
+    assert not place.control.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains(place: Place, number: signal.Signals) -> None:
     program = place.start()
     program.send(number)
@@ -251,6 +262,14 @@ def test_dead_event_loops_are_the_end(place: Place) -> None:
     program = place.start()
     assert program.wait() == 70
     assert "error[engine-bug]" in program.said
+    assert not place.control.exists()
+
+
+def test_one_dead_event_loop_is_the_end(place: Place) -> None:
+    place.site.write_bytes(b"half dies")
+    program = place.start()
+    assert program.wait() == 70
+    assert "error[engine-bug]: 1 of 2 event loops died" in program.said
     assert not place.control.exists()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from server_fakes import FakeEngine
+from server_fakes import STATS, FakeEngine
 from support.polling import wait_until
 
 from zeroserve.config.load import ServeWish, load_config
@@ -61,12 +61,7 @@ def test_status(running: Running) -> None:
     assert status["release_digest"] == running.digest()
     assert status["site_digest"] == "sha256:" + b"1".hex() * 32
     assert status["last_reload"] is None
-    assert status["stats"] == {
-        "connections_open": 1,
-        "connections": 7,
-        "requests": 9,
-        "responses_2xx": 9,
-    }
+    assert status["stats"] == STATS
 
 
 def test_a_reload_swaps(running: Running) -> None:
@@ -145,8 +140,15 @@ def test_metrics(running: Running) -> None:
     assert samples["zeroserve_connections_open"] == "1"
     assert samples["zeroserve_reloads_total"] == "1"
     assert samples['zeroserve_responses_total{class="2xx"}'] == "9"
+    assert samples['zeroserve_requests_by_protocol_total{protocol="http/2"}'] == "2"
+    assert samples["zeroserve_event_loops_running"] == "2"
+    histogram = "zeroserve_request_duration_seconds"
+    buckets = [samples[f'{histogram}_bucket{{le="{le}"}}'] for le in ("5e-05", "0.001", "+Inf")]
+    assert buckets == ["4", "7", "9"]
+    assert (samples[f"{histogram}_count"], samples[f"{histogram}_sum"]) == ("9", "0.250000000")
     for name in samples:
-        assert f"# TYPE {name.partition('{')[0]} " in text
+        family = histogram if name.startswith(histogram) else name.partition("{")[0]
+        assert f"# TYPE {family} " in text
 
 
 def test_drain(running: Running) -> None:

@@ -2,12 +2,14 @@
 //! read from the tarball while the step before is being sent.
 
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 
 use futures_util::future::join;
 
 use super::Link;
 use super::connection::{Connection, End, Waiting};
+use super::lifetime::{Ended, Lifetime};
 use crate::generation::LoopGeneration;
 use crate::reply::{Body, CACHED_BODY_BYTES_MAX, Reply};
 use crate::ring;
@@ -159,13 +161,39 @@ impl<L: Link> Connection<L> {
             self.worker.buffers.give(output);
             return Ok(());
         }
-        let lifetime = &self.place.lifetime;
         if self.waiting != Waiting::Handshake {
-            lifetime.extend(self.worker.rules.limits.send_seconds);
+            let seconds = self.worker.rules.limits.send_seconds;
+            self.place.lifetime.extend(seconds);
             self.waiting = Waiting::Nothing;
         }
-        let output = lifetime.guard(send_all(&self.link, output)).await??;
-        self.worker.buffers.give(output);
+        self.send(output).await
+    }
+
+    /// Sends `output`, and keeps account of what has left.
+    pub(super) async fn send(&mut self, output: Vec<u8>) -> Result<(), End> {
+        let (sent, ended) = send_in_time(&self.link, &self.place.lifetime, output).await;
+        let Self {
+            worker,
+            session,
+            peer,
+            origin,
+            ledger,
+            ..
+        } = self;
+        let left = &sent.output[..sent.count];
+        if left.len() == sent.output.len() {
+            ledger.all_left(
+                |from| session.plaintext_bytes(&left[from..]),
+                |record, bytes| record.finish(worker, peer, origin, bytes),
+            );
+        } else {
+            ledger.cut(left.len(), |range| session.plaintext_bytes(&left[range]));
+        }
+        if let Some(ended) = ended {
+            return Err(ended.into());
+        }
+        sent.result?;
+        self.worker.buffers.give(sent.output);
         Ok(())
     }
 }
@@ -178,6 +206,7 @@ pub(super) async fn small_body(
     member: u32,
 ) -> Result<Option<Rc<[u8]>>, End> {
     if let Some(body) = generation.bodies.body(member) {
+        worker.counters.cache_hits.add(1);
         return Ok(Some(body));
     }
     let entry = generation.site.index.entry(member);
@@ -185,6 +214,7 @@ pub(super) async fn small_body(
         Ok(length) if length <= CACHED_BODY_BYTES_MAX => length,
         _ => return Ok(None),
     };
+    worker.counters.cache_misses.add(1);
     let buffer = worker.buffers.take(length);
     let (result, buffer) = ring::read_at(&generation.site.file, buffer, entry.offset, length).await;
     if result? != length {
@@ -192,25 +222,60 @@ pub(super) async fn small_body(
     }
     let body: Rc<[u8]> = Rc::from(&buffer[..length]);
     worker.buffers.give(buffer);
-    let grown = generation.bodies.keep(member, &body);
-    let gauge = &worker.counters.cache_bytes;
-    if grown >= 0 {
-        gauge.add(grown.unsigned_abs());
-    } else {
-        gauge.subtract(grown.unsigned_abs());
-    }
+    generation.keep_body(member, &body);
     Ok(Some(body))
 }
 
-pub(crate) async fn send_all<L: Link>(link: &L, mut output: Vec<u8>) -> io::Result<Vec<u8>> {
-    let mut sent = 0;
-    while sent < output.len() {
-        let (result, buffer) = link.send(output, sent).await;
+/// What became of an output.
+pub(crate) struct Sent {
+    pub(super) output: Vec<u8>,
+    /// So many of its bytes have left: the kernel has taken them.
+    pub(super) count: usize,
+    pub(super) result: io::Result<()>,
+}
+
+impl Sent {
+    /// The output again, when all of it has left.
+    pub(crate) fn whole(self) -> io::Result<Vec<u8>> {
+        self.result.map(|()| self.output)
+    }
+}
+
+pub(crate) async fn send_all<L: Link>(link: &L, mut output: Vec<u8>) -> Sent {
+    let mut count = 0;
+    let mut result = Ok(());
+    while count < output.len() {
+        let (sent, buffer) = link.send(output, count).await;
         output = buffer;
-        match result? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            count => sent += count,
+        match sent {
+            Ok(0) => result = Err(io::ErrorKind::WriteZero.into()),
+            Ok(more) => count += more,
+            Err(error) => result = Err(error),
+        }
+        if result.is_err() {
+            break;
         }
     }
-    Ok(output)
+    Sent {
+        output,
+        count,
+        result,
+    }
+}
+
+/// As `send_all`, until the deadline passes: then the link is ended, which also ends the send, so that
+/// what has left is known.
+pub(super) async fn send_in_time<L: Link>(
+    link: &L,
+    lifetime: &Lifetime,
+    output: Vec<u8>,
+) -> (Sent, Option<Ended>) {
+    let mut sending = pin!(send_all(link, output));
+    match lifetime.guard(sending.as_mut()).await {
+        Ok(sent) => (sent, None),
+        Err(ended) => {
+            link.abort().await;
+            (sending.await, Some(ended))
+        }
+    }
 }

@@ -9,7 +9,7 @@ use zs_proto::h1::body::{BodyDrain, Drain};
 use zs_proto::h1::parse::{HeadProgress, parse_head};
 use zs_proto::h2::Preface;
 
-use super::answer::send_all;
+use super::ledger::Ledger;
 use super::lifetime::{Ended, Registered};
 use super::log_line::Record;
 use super::opening::{self, Opened};
@@ -17,6 +17,7 @@ use super::scripts::UnreadBody;
 use super::session::{Ingested, Session};
 use super::{Buffers, Link, Peer};
 use crate::config::{Door, Limits};
+use crate::observe;
 use crate::relay;
 use crate::request::{self, Begun, Exchange, Origin};
 use crate::worker::Worker;
@@ -91,6 +92,7 @@ pub(super) struct Connection<L: Link> {
     unwanted_body: Option<BodyDrain>,
     pub(super) waiting: Waiting,
     pub(super) origin: Origin,
+    pub(super) ledger: Ledger,
     requests: u64,
     protocol: Protocol,
 }
@@ -132,6 +134,7 @@ pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, door
                 unfinished: None,
                 unwanted_body: None,
                 waiting,
+                ledger: Ledger::default(),
                 requests: 0,
                 protocol: Protocol::Undecided,
             };
@@ -248,7 +251,7 @@ impl<L: Link> Connection<L> {
             Waiting::Handshake
         } else if self.unwanted_body.is_some() {
             Waiting::Body
-        } else if self.input.is_empty() {
+        } else if self.input.is_empty() && !self.session.is_within_record() {
             Waiting::Idle
         } else {
             Waiting::Head
@@ -260,6 +263,7 @@ impl<L: Link> Connection<L> {
             }
             // An idle connection owns no buffer.
             self.worker.buffers.give(std::mem::take(&mut self.input));
+            self.ledger.rest();
         }
         let lifetime = &self.place.lifetime;
         if self.waiting != waiting {
@@ -376,13 +380,16 @@ impl<L: Link> Connection<L> {
         } = exchange;
         let record = Record {
             requester,
+            protocol: observe::Protocol::Http1,
             status: reply.status,
             body_bytes: reply.body_bytes,
             started,
+            generation: generation.id,
         };
-        let sent = self.send_reply(&generation, reply).await;
-        record.finish(&self.worker, &self.peer, &self.origin, generation.id);
-        sent?;
+        let waiting = self.session.output().len();
+        self.ledger.begin(record, reply.head_bytes(), waiting);
+        self.send_reply(&generation, reply).await?;
+        self.ledger.complete();
         self.unwanted_body = unwanted_body;
         if keep_alive {
             return Ok(());
@@ -399,12 +406,8 @@ impl<L: Link> Connection<L> {
             End::Goodbye | End::Linger => {
                 self.session.seal_close();
                 let output = std::mem::take(self.session.output());
-                let goodbye = self
-                    .place
-                    .lifetime
-                    .guard(send_all(&self.link, output))
-                    .await;
-                if matches!(end, End::Linger) && matches!(goodbye, Ok(Ok(_))) {
+                let goodbye = self.send(output).await;
+                if matches!(end, End::Linger) && goodbye.is_ok() {
                     self.link.shutdown().await;
                     self.discard().await;
                 }
@@ -412,11 +415,16 @@ impl<L: Link> Connection<L> {
         }
         give_back(&self.worker.buffers, &mut self.input, self.session.output());
         let Self {
+            worker,
             link,
             place,
             session,
+            peer,
+            origin,
+            mut ledger,
             ..
         } = self;
+        ledger.close(|record, bytes| record.finish(&worker, &peer, &origin, bytes));
         drop(session);
         link.abort().await;
         link.close().await;

@@ -12,10 +12,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, Fuse, FusedFuture as _, select};
 use zs_proto::h2::{self, ErrorCode, Event, Fault, StreamId};
 
-use super::answer::send_all;
+use super::answer::{Sent, send_all, send_in_time};
 use super::connection::{Connection, End};
 use super::http2_body::{Piece, Sending, pieces};
 use super::http2_held::HeldAnswers;
+use super::http2_ledger::{Ledger, Progress};
 use super::http2_scripts::Running;
 use super::lifetime::{Ended, Lifetime};
 use super::log_line::Record;
@@ -25,6 +26,7 @@ use super::{Link, Peer};
 use crate::clock::monotonic_seconds;
 use crate::config::Limits;
 use crate::generation::LoopGeneration;
+use crate::observe::Protocol;
 use crate::reply::{Body, Reply};
 use crate::request::{self, Begun, Exchange};
 use crate::worker::Worker;
@@ -52,6 +54,10 @@ pub(super) struct Http2<'c, L: Link> {
     held: HeldAnswers,
     /// Something has arrived since the input was last looked at.
     unhandled: bool,
+    pub(super) ledger: Ledger,
+    /// Of the output that is being sent, the bytes in front of the frames.
+    prefix: usize,
+    requests: u64,
     waiting: Waiting,
     /// Second in which the wait began, or something was last achieved.
     since: u64,
@@ -120,6 +126,9 @@ impl<L: Link> Connection<L> {
             running: Vec::new(),
             held: HeldAnswers::default(),
             unhandled: false,
+            ledger: Ledger::default(),
+            prefix: 0,
+            requests: 0,
             waiting: Waiting::Idle,
             since: monotonic_seconds(),
             achieved: false,
@@ -127,7 +136,7 @@ impl<L: Link> Connection<L> {
             draining_since: None,
         };
         let ended = http2.serve(link).await;
-        http2.finish_all();
+        http2.close_accounts();
         ended
     }
 }
@@ -143,6 +152,8 @@ impl<L: Link> Http2<'_, L> {
             let turn = self.fill_output().await?;
             if let Some(output) = self.sealed_output()? {
                 peer_closed |= self.send(link, output, receiving.as_mut(), L::recv).await?;
+            } else {
+                self.all_left(); // as with a stream that the peer has given up
             }
             match turn {
                 Turn::Finished => return Err(End::Goodbye),
@@ -192,22 +203,66 @@ impl<L: Link> Http2<'_, L> {
         lifetime.extend(self.worker.rules.limits.send_seconds);
         let mut sending = pin!(send_all(link, output));
         let mut peer_closed = false;
-        loop {
+        let failure = loop {
             match lifetime
                 .guard(select(sending.as_mut(), receiving.as_mut()))
-                .await?
+                .await
             {
-                Either::Left((sent, _)) => {
-                    self.worker.buffers.give(sent?);
-                    return Ok(peer_closed);
+                Ok(Either::Left((sent, _))) => {
+                    let result = self.settle(sent);
+                    return result.map(|()| peer_closed);
                 }
-                Either::Right((chunk, _)) => {
-                    peer_closed |= self.received(chunk?)?;
+                Ok(Either::Right((chunk, _))) => {
+                    match chunk.map_err(End::from).and_then(|c| self.received(c)) {
+                        Ok(closed) => peer_closed |= closed,
+                        Err(end) => break end,
+                    }
                     if !peer_closed && self.input.len() < INPUT_BYTES_MAX {
                         receiving.set(again(link).fuse());
                     }
                 }
+                Err(ended) => break ended.into(),
             }
+        };
+        // The send ends with the link, and tells what has left.
+        link.abort().await;
+        let _ = self.settle(sending.await);
+        Err(failure)
+    }
+
+    /// Keeps account of what has left.
+    fn settle(&mut self, sent: Sent) -> Result<(), End> {
+        let left = &sent.output[..sent.count];
+        if left.len() == sent.output.len() {
+            self.all_left();
+        } else {
+            let frames = left.get(self.prefix..).unwrap_or_default();
+            let count = self.session.plaintext_bytes(frames);
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            self.ledger.cut(&mut self.sending, count);
+        }
+        sent.result?;
+        self.worker.buffers.give(sent.output);
+        Ok(())
+    }
+
+    /// Nothing waits in the output.
+    fn all_left(&mut self) {
+        let (worker, peer, origin) = (self.worker, self.peer, self.origin);
+        self.ledger.all_left(&mut self.sending, |record, bytes| {
+            record.finish(worker, peer, origin, bytes);
+        });
+    }
+
+    /// The connection has ended: so have its answers.
+    fn close_accounts(&mut self) {
+        let (worker, peer, origin) = (self.worker, self.peer, self.origin);
+        let sending = std::mem::take(&mut self.sending);
+        self.ledger.close(sending, |record, bytes| {
+            record.finish(worker, peer, origin, bytes);
+        });
+        for exchange in self.held.take_all() {
+            self.unanswered(exchange);
         }
     }
 
@@ -242,6 +297,7 @@ impl<L: Link> Http2<'_, L> {
                     end_stream,
                 }) => {
                     self.achieved = true;
+                    self.requests += 1;
                     self.lifetime.set_used();
                     let generation = self.worker.generation();
                     match request::begin(self.worker, generation, &head, self.origin, false, true) {
@@ -260,12 +316,7 @@ impl<L: Link> Http2<'_, L> {
                     (stream, request::refuse(self.worker, error))
                 }
                 Some(Event::Gone { stream, .. }) => {
-                    self.running.retain(|each| each.stream != stream);
-                    if let Some(place) = self.place_of(stream) {
-                        self.finish_at(place);
-                    } else if let Some(exchange) = self.held.take(stream) {
-                        self.unanswered(exchange);
-                    }
+                    self.give_up(stream);
                     continue;
                 }
                 Some(Event::Data {
@@ -305,10 +356,16 @@ impl<L: Link> Http2<'_, L> {
         self.input.drain(..consumed);
     }
 
+    /// Whether the server drains, or the connection has had its share of requests.
+    fn is_leaving(&self) -> bool {
+        let share = self.worker.rules.limits.requests_per_connection;
+        self.worker.draining() || (share != 0 && self.requests >= share)
+    }
+
     /// Tells the peer that we go away: in two steps, so that requests that are on their way are still
     /// answered (RFC 9113 section 6.8). The second does not wait for the peer.
     fn announce_drain(&mut self, now: u64) {
-        if !self.worker.draining() {
+        if !self.is_leaving() {
             return;
         }
         match self.draining_since {
@@ -350,20 +407,23 @@ impl<L: Link> Http2<'_, L> {
         } = reply;
         let record = Record {
             requester,
+            protocol: Protocol::Http2,
             status,
             body_bytes,
             started,
+            generation: generation.id,
         };
+        let mut progress = Progress::default();
         if self.machine.output().capacity() == 0 {
             *self.machine.output() = self.worker.buffers.take(0);
         }
         let Some(head_bytes) = self.machine.send_head(stream, &head, body_bytes == 0) else {
             self.worker.buffers.give(head);
-            return;
+            return self.ledger.over(stream, record, progress);
         };
         if body_bytes == 0 {
             self.worker.buffers.give(head);
-            return self.finished(&generation, record);
+            return self.ledger.over(stream, record, progress);
         }
         if let Body::Member {
             member,
@@ -373,27 +433,33 @@ impl<L: Link> Http2<'_, L> {
             && let Some(bytes) = generation.bodies.body(member)
         {
             // The usual answer: a hot body that the windows have room for.
+            self.worker.counters.cache_hits.add(1);
             self.worker.buffers.give(head);
             let at = usize::try_from(start).unwrap_or(usize::MAX);
             let end = at.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
             let Some(wanted) = bytes.get(at..end) else {
-                return self.machine.reset(stream, ErrorCode::InternalError);
+                self.machine.reset(stream, ErrorCode::InternalError);
+                return self.ledger.over(stream, record, progress);
             };
             let turn = &wanted[..wanted.len().min(TURN_BYTES)];
             let last = turn.len() == wanted.len();
+            let from = self.machine.output().len();
             let taken = self.machine.send_data(stream, turn, last).unwrap_or(0);
+            let place = from..self.machine.output().len();
+            self.ledger.taken(stream, &mut progress, place, taken);
             if taken == wanted.len() {
-                return self.finished(&generation, record);
+                return self.ledger.over(stream, record, progress);
             }
             let piece = Piece::Cached {
                 body: bytes,
                 at: at + taken,
                 end,
             };
-            return self.queue(stream, generation, VecDeque::from([piece]), record);
+            let pieces = VecDeque::from([piece]);
+            return self.queue(stream, generation, pieces, record, progress);
         }
         let pieces = pieces(head, head_bytes, body, &self.worker.buffers);
-        self.queue(stream, generation, pieces, record);
+        self.queue(stream, generation, pieces, record, progress);
     }
 
     fn queue(
@@ -402,6 +468,7 @@ impl<L: Link> Http2<'_, L> {
         generation: Rc<LoopGeneration>,
         pieces: VecDeque<Piece>,
         record: Record,
+        progress: Progress,
     ) {
         self.machine.set_ready(stream, true);
         self.sending.push(Sending {
@@ -409,6 +476,7 @@ impl<L: Link> Http2<'_, L> {
             generation,
             pieces,
             record,
+            progress,
         });
     }
 
@@ -441,6 +509,7 @@ impl<L: Link> Http2<'_, L> {
         if output.capacity() == 0 {
             *output = self.worker.buffers.take(gathered.len() + 1024);
         }
+        self.prefix = output.len();
         if !self.session.seal(gathered) {
             return Err(End::Abort);
         }
@@ -452,7 +521,8 @@ impl<L: Link> Http2<'_, L> {
     fn rest(&mut self) {
         let now = monotonic_seconds();
         let open = self.machine.open_streams();
-        let waiting = if self.machine.is_gathering() || (open == 0 && !self.input.is_empty()) {
+        let begun = !self.input.is_empty() || self.session.is_within_record();
+        let waiting = if self.machine.is_gathering() || (open == 0 && begun) {
             Waiting::Head
         } else if open > 0 {
             Waiting::Streams
@@ -474,6 +544,7 @@ impl<L: Link> Http2<'_, L> {
         });
         if waiting == Waiting::Idle {
             self.machine.rest();
+            self.ledger.rest();
             self.worker
                 .buffers
                 .give(std::mem::take(self.machine.output()));
@@ -496,7 +567,7 @@ impl<L: Link> Http2<'_, L> {
             return Ok(());
         }
         let in_time = now < self.deadline();
-        if self.worker.draining() && (ended == Ended::Draining || in_time) {
+        if self.is_leaving() && (ended == Ended::Draining || in_time) {
             self.lifetime.revive(self.worker.rules.limits.send_seconds);
             if self.draining_since.is_some() {
                 self.machine.finish_drain();
@@ -511,7 +582,8 @@ impl<L: Link> Http2<'_, L> {
         self.machine.finish_drain();
         self.lifetime.revive(1);
         if let Ok(Some(output)) = self.sealed_output() {
-            let _ = self.lifetime.guard(send_all(link, output)).await;
+            let (sent, _) = send_in_time(link, self.lifetime, output).await;
+            let _ = self.settle(sent);
         }
         Err(End::Abort)
     }
@@ -542,12 +614,25 @@ impl<L: Link> Http2<'_, L> {
             .position(|sending| sending.stream == stream)
     }
 
-    /// An answer is over, sent or not.
+    /// A stream is gone, and with it what it was to be answered.
+    fn give_up(&mut self, stream: StreamId) {
+        self.running.retain(|each| each.stream != stream);
+        if let Some(place) = self.place_of(stream) {
+            self.finish_at(place);
+        } else if let Some(exchange) = self.held.take(stream) {
+            self.unanswered(exchange);
+        }
+    }
+
+    /// Nothing more of an answer will be sent.
     pub(super) fn finish_at(&mut self, place: usize) {
         let Sending {
-            generation, record, ..
+            stream,
+            record,
+            progress,
+            ..
         } = self.sending.swap_remove(place);
-        self.finished(&generation, record);
+        self.ledger.over(stream, record, progress);
     }
 
     /// An answer was never begun, since nobody waits for it any more.
@@ -561,24 +646,12 @@ impl<L: Link> Http2<'_, L> {
         } = exchange;
         let record = Record {
             requester,
+            protocol: Protocol::Http2,
             status: reply.status,
-            body_bytes: 0,
+            body_bytes: reply.body_bytes,
             started,
+            generation: generation.id,
         };
-        self.finished(&generation, record);
-    }
-
-    /// The connection is over, and with it every answer.
-    fn finish_all(&mut self) {
-        while !self.sending.is_empty() {
-            self.finish_at(0);
-        }
-        for exchange in self.held.take_all() {
-            self.unanswered(exchange);
-        }
-    }
-
-    fn finished(&self, generation: &LoopGeneration, record: Record) {
-        record.finish(self.worker, self.peer, self.origin, generation.id);
+        record.finish(self.worker, self.peer, self.origin, 0);
     }
 }

@@ -9,6 +9,7 @@ use super::Link;
 use super::answer::small_body;
 use super::connection::End;
 use super::http2::Http2;
+use super::http2_ledger::Progress;
 use super::log_line::Record;
 use crate::generation::LoopGeneration;
 use crate::reply::Body;
@@ -24,6 +25,7 @@ pub(super) struct Sending {
     pub(super) generation: Rc<LoopGeneration>,
     pub(super) pieces: VecDeque<Piece>,
     pub(super) record: Record,
+    pub(super) progress: Progress,
 }
 
 /// Body bytes in order.
@@ -51,21 +53,25 @@ impl<L: Link> Http2<'_, L> {
             machine,
             worker,
             sending,
+            ledger,
             ..
         } = self;
         let answer = &mut sending[place];
         let before = machine.output().len();
         let stream = answer.stream;
         let last = answer.pieces.len() == 1;
-        let done = match answer.pieces.front_mut() {
-            None => true,
+        let from = machine.output().len();
+        let (taken, done) = match answer.pieces.front_mut() {
+            None => (0, true),
             Some(Piece::Bytes { bytes, at }) => {
-                *at += send_part(machine, stream, &bytes[*at..], room, last);
-                *at == bytes.len()
+                let taken = send_part(machine, stream, &bytes[*at..], room, last);
+                *at += taken;
+                (taken, *at == bytes.len())
             }
             Some(Piece::Cached { body, at, end }) => {
-                *at += send_part(machine, stream, &body[*at..*end], room, last);
-                *at == *end
+                let taken = send_part(machine, stream, &body[*at..*end], room, last);
+                *at += taken;
+                (taken, *at == *end)
             }
             Some(Piece::Member {
                 member,
@@ -89,13 +95,15 @@ impl<L: Link> Http2<'_, L> {
                     return Err(End::Abort); // the file was cut short under us
                 }
                 let last = last && count as u64 == *length;
-                let taken = send_part(machine, stream, &buffer, room, last) as u64;
+                let taken = send_part(machine, stream, &buffer, room, last);
                 worker.buffers.give(buffer);
-                *start += taken;
-                *length -= taken;
-                *length == 0
+                *start += taken as u64;
+                *length -= taken as u64;
+                (taken, *length == 0)
             }
         };
+        let frames = from..machine.output().len();
+        ledger.taken(stream, &mut answer.progress, frames, taken);
         if done {
             answer.pieces.pop_front();
         }

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::clock::monotonic;
-use crate::observe::{Line, Requester};
+use crate::observe::{Line, Protocol, Requester};
 use crate::request::Origin;
 use crate::worker::Worker;
 
@@ -36,33 +35,34 @@ impl Peer {
 pub(super) struct Record {
     /// For the log, when there is one.
     pub(super) requester: Option<Requester>,
+    pub(super) protocol: Protocol,
     pub(super) status: u16,
+    /// Of the whole body, sent or not.
     pub(super) body_bytes: u64,
     pub(super) started: Duration,
+    pub(super) generation: u64,
 }
 
 impl Record {
-    /// Counts the answer, and gives it its line.
-    pub(super) fn finish(self, worker: &Worker, peer: &Peer, origin: &Origin, generation: u64) {
+    /// Counts the answer, of whose body `sent` bytes have left, and gives it its line.
+    pub(super) fn finish(self, worker: &Worker, peer: &Peer, origin: &Origin, sent: u64) {
         let counters = &worker.counters;
-        counters.response(self.status);
-        counters.bytes_sent.add(self.body_bytes);
+        let duration = worker.clock.turn().saturating_sub(self.started);
+        counters.answered(self.protocol, self.status, duration);
+        counters.bytes_sent.add(sent);
         let (Some(log), Some(requester)) = (&worker.log, &self.requester) else {
             return;
         };
-        let kept = log.record(&Line {
+        log.record(&Line {
             peer: &peer.text(),
             scheme: origin.scheme.as_str(),
             tls: origin.tls.as_deref(),
             date: worker.clock.date(),
             requester,
             status: self.status,
-            body_bytes: self.body_bytes,
-            duration: monotonic().saturating_sub(self.started),
-            generation,
+            body_bytes: sent,
+            duration,
+            generation: self.generation,
         });
-        if !kept {
-            counters.log_lines_dropped.add(1);
-        }
     }
 }

@@ -39,6 +39,22 @@ impl<C: Deref<Target = [u8]>> Session<C> {
         }
     }
 
+    /// Whether the peer has sent part of a TLS record, of which nothing can be opened yet.
+    pub(super) fn is_within_record(&self) -> bool {
+        match self {
+            Self::Plain { .. } => false,
+            Self::Tls(session) => session.is_within_record(),
+        }
+    }
+
+    /// How many bytes of plaintext these bytes of output hold, as far as a peer could open them.
+    pub(super) fn plaintext_bytes(&self, output: &[u8]) -> u64 {
+        match self {
+            Self::Plain { .. } => output.len() as u64,
+            Self::Tls(_) => tls::plaintext_bytes(output),
+        }
+    }
+
     /// Wire bytes waiting to be sent.
     pub(super) fn output(&mut self) -> &mut Vec<u8> {
         match self {

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use guard::{Status, guard, input, json_out};
 
-use crate::config::{GenerationSpec, Settings};
+use crate::config::{GenerationSpec, Settings, SiteSpec};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::generation::Generation;
+use crate::generation::{Generation, duplicate};
 use crate::ring;
-use crate::site::Naming;
+use crate::site::{Naming, file_digest};
 
 /// The opaque handle.
 pub struct ZsEngine(Engine);
@@ -44,6 +44,25 @@ pub unsafe extern "C" fn zs_generation_check(
         let spec: GenerationSpec = unsafe { input(spec, len) }?;
         let (_, summary) = Generation::build(&spec, &Naming::default())?;
         json_out(out, &summary)
+    })
+}
+
+/// Hashes a tarball whole; `site` is as in a generation's spec. Progress goes to stderr.
+///
+/// # Safety
+/// `site` is valid for `len` bytes; `out` and `error` are valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zs_release_digest(
+    site: *const u8,
+    len: usize,
+    out: *mut *mut c_char,
+    error: *mut *mut c_char,
+) -> Status {
+    guard(error, || {
+        // SAFETY: the caller's promise.
+        let site: SiteSpec = unsafe { input(site, len) }?;
+        let digest = file_digest(duplicate(site.fd)?, &site.path)?;
+        json_out(out, &serde_json::json!({ "release_digest": digest }))
     })
 }
 
@@ -138,7 +157,8 @@ pub unsafe extern "C" fn zs_engine_drain(
     })
 }
 
-/// Waits until every loop has ended, at most `timeout_ms`; writes 1 to `finished` if so, else 0.
+/// Waits until every loop has ended, at most `timeout_ms`; writes 1 to `finished` if so, else 0. Fails
+/// when a loop has died.
 ///
 /// # Safety
 /// `engine` as above; the out-pointers are valid for a write.
@@ -152,7 +172,7 @@ pub unsafe extern "C" fn zs_engine_wait(
     guard(error, || {
         // SAFETY: the caller's promises.
         unsafe {
-            let done = engine_ref(engine)?.wait(Duration::from_millis(timeout_ms.into()));
+            let done = engine_ref(engine)?.wait(Duration::from_millis(timeout_ms.into()))?;
             finished.write(done.into());
         }
         Ok(())
@@ -172,7 +192,7 @@ pub unsafe extern "C" fn zs_engine_stop(engine: *mut ZsEngine, error: *mut *mut 
         // SAFETY: the caller's promise: it came from `Box::into_raw` and is not used again.
         let engine = unsafe { Box::from_raw(engine) };
         engine.0.stop();
-        engine.0.wait(Duration::from_secs(5));
+        let _ = engine.0.wait(Duration::from_secs(5)); // a dead loop has been reported
         Ok(())
     })
 }

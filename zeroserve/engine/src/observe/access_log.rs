@@ -1,6 +1,6 @@
 //! One line a request, written when it ends. Lines gather in memory while the loop is busy and leave
-//! in one write on the ring; when the destination is too slow, lines are dropped and counted, so a
-//! full pipe never stalls the server.
+//! in one write on the ring; when the destination is too slow or takes nothing (a full disk), lines are
+//! dropped and counted, so a full pipe never stalls the server.
 
 use std::cell::{Cell, RefCell};
 use std::io::Write as _;
@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::metrics::Counters;
 use crate::clock::DATE_LEN;
 use crate::config::LogFormat;
 use crate::ring;
@@ -19,6 +20,7 @@ const PENDING_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) struct AccessLog {
     format: LogFormat,
+    counters: Arc<Counters>,
     file: RefCell<Arc<OwnedFd>>,
     pending: RefCell<Vec<u8>>,
     spare: RefCell<Vec<u8>>,
@@ -62,9 +64,10 @@ pub(crate) struct Line<'a> {
 }
 
 impl AccessLog {
-    pub(crate) fn new(file: OwnedFd, format: LogFormat) -> Self {
+    pub(crate) fn new(file: OwnedFd, format: LogFormat, counters: Arc<Counters>) -> Self {
         Self {
             format,
+            counters,
             file: RefCell::new(Arc::new(file)),
             pending: RefCell::new(Vec::new()),
             spare: RefCell::new(Vec::new()),
@@ -77,12 +80,13 @@ impl AccessLog {
         *self.file.borrow_mut() = Arc::new(file);
     }
 
-    /// Adds a line; false when it had to be dropped.
-    pub(crate) fn record(self: &Rc<Self>, line: &Line<'_>) -> bool {
+    /// Adds a line, or drops it and counts it.
+    pub(crate) fn record(self: &Rc<Self>, line: &Line<'_>) {
         {
             let mut pending = self.pending.borrow_mut();
             if pending.len() > PENDING_BYTES_MAX {
-                return false;
+                self.counters.log_lines_dropped.add(1);
+                return;
             }
             match self.format {
                 LogFormat::Json => write_json(&mut pending, line),
@@ -95,7 +99,6 @@ impl AccessLog {
             let log = Rc::clone(self);
             compio::runtime::spawn(async move { log.write_out().await }).detach();
         }
-        true
     }
 
     /// Writes until nothing is pending. The task runs after those that are ready now, so a busy turn
@@ -109,7 +112,10 @@ impl AccessLog {
                 break;
             }
             let file = Arc::clone(&self.file.borrow());
-            let (_, mut batch) = ring::append(&file, batch).await;
+            let (written, mut batch) = ring::append(&file, batch).await;
+            self.counters
+                .log_lines_dropped
+                .add(lines_in(&batch[written..]));
             batch.clear();
             self.spare.replace(batch);
         }
@@ -120,6 +126,11 @@ impl AccessLog {
     pub(crate) fn is_idle(&self) -> bool {
         !self.writing.get()
     }
+}
+
+/// Lines that end in `bytes`.
+fn lines_in(bytes: &[u8]) -> u64 {
+    bytes.split(|byte| *byte == b'\n').count() as u64 - 1
 }
 
 /// Common Log Format, with referer and user agent in the combined form.

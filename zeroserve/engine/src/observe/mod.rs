@@ -3,8 +3,9 @@
 
 mod access_log;
 mod diagnostics;
+mod latency;
 mod metrics;
 
 pub(crate) use access_log::{AccessLog, Line, Requester};
 pub(crate) use diagnostics::Diagnostics;
-pub(crate) use metrics::{Counters, Snapshot};
+pub(crate) use metrics::{Counters, Protocol, Snapshot};

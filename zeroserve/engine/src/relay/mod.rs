@@ -55,7 +55,7 @@ pub(crate) async fn run<L: Link>(
     let copied = lifetime
         .guard(async {
             if !opening.bytes.is_empty() {
-                send_all(&server, opening.bytes).await?;
+                send_all(&server, opening.bytes).await.whole()?;
             }
             if opening.closed {
                 Link::shutdown(&server).await;

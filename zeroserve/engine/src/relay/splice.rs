@@ -34,7 +34,7 @@ async fn one_way<A: Link, B: Link>(from: &A, to: &B, moved: &impl Fn()) -> io::R
         buffer.extend_from_slice(&chunk);
         drop(chunk); // the loop's receive buffers are for all
         moved();
-        buffer = send_all(to, buffer).await?;
+        buffer = send_all(to, buffer).await.whole()?;
         moved();
         buffer.clear();
     }

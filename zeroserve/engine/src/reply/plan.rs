@@ -44,6 +44,15 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// Bytes of the head alone.
+    pub(crate) fn head_bytes(&self) -> usize {
+        let inline = match self.body {
+            Body::Inline => usize::try_from(self.body_bytes).unwrap_or(usize::MAX),
+            Body::Member { .. } | Body::Parts { .. } | Body::Template { .. } => 0,
+        };
+        self.head.len().saturating_sub(inline)
+    }
+
     /// A head alone.
     pub(crate) const fn bare(status: u16, head: Vec<u8>) -> Self {
         Self {

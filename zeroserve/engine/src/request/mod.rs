@@ -19,7 +19,6 @@ use zs_proto::error::PeerError;
 use zs_proto::h1::body::BodyDrain;
 use zs_proto::message::{BodyFraming, RequestHead, Version};
 
-use crate::clock::monotonic;
 use crate::config::Scheme;
 use crate::generation::LoopGeneration;
 use crate::observe::Requester;
@@ -144,14 +143,13 @@ pub(crate) struct Manner {
 
 impl Manner {
     fn new(worker: &Worker, head: &RequestHead<'_>, last: bool, http2: bool) -> Self {
-        let logged = worker.log.is_some();
         Self {
             version: head.version,
             keep_alive: head.keep_alive && !last,
             framing: head.body,
             expect_continue: head.expect_continue,
-            requester: logged.then(|| requester(head, http2)),
-            started: if logged { monotonic() } else { Duration::ZERO },
+            requester: worker.log.is_some().then(|| requester(head, http2)),
+            started: worker.clock.turn(),
         }
     }
 
@@ -216,7 +214,7 @@ pub(crate) fn refuse(worker: &Worker, error: PeerError) -> Exchange {
         unwanted_body: Some(BodyDrain::new(BodyFraming::Chunked, 0)),
         body_first: false,
         requester: worker.log.is_some().then(Requester::unknown),
-        started: monotonic(),
+        started: worker.clock.turn(),
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct MemoryLink {
     pub(crate) received: Rc<RefCell<Vec<u8>>>,
     /// Most bytes the peer takes in one send: short writes.
     pub(crate) takes_at_once: usize,
+    /// Most bytes the peer takes in all, before it hangs up.
+    pub(crate) takes_in_all: usize,
     /// How the connection ended: the peer saw a close after all it was sent.
     pub(crate) closed: Rc<Cell<bool>>,
 }
@@ -24,6 +26,7 @@ impl MemoryLink {
             incoming: RefCell::new(pieces.into_iter().collect()),
             received: Rc::default(),
             takes_at_once,
+            takes_in_all: usize::MAX,
             closed: Rc::default(),
         }
     }
@@ -37,10 +40,13 @@ impl Link for MemoryLink {
     }
 
     async fn send(&self, buffer: Vec<u8>, from: usize) -> (io::Result<usize>, Vec<u8>) {
-        let count = (buffer.len() - from).min(self.takes_at_once);
-        self.received
-            .borrow_mut()
-            .extend_from_slice(&buffer[from..from + count]);
+        let mut received = self.received.borrow_mut();
+        let room = self.takes_in_all - received.len();
+        if room == 0 {
+            return (Err(io::ErrorKind::BrokenPipe.into()), buffer);
+        }
+        let count = (buffer.len() - from).min(self.takes_at_once).min(room);
+        received.extend_from_slice(&buffer[from..from + count]);
         (Ok(count), buffer)
     }
 

@@ -5,4 +5,4 @@ mod link;
 mod world;
 
 pub(crate) use link::MemoryLink;
-pub(crate) use world::answer;
+pub(crate) use world::{answer, cut, file_of, tarball, worker};

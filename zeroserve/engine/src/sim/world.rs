@@ -1,5 +1,6 @@
 //! A tarball, a generation and a loop's state, made for one test.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use crate::config::{Door, GenerationSpec, Limits, Scheme, SiteSpec};
 use crate::conn::{Peer, serve};
 use crate::generation::Generation;
 use crate::listen::Admission;
+use crate::observe::Snapshot;
 use crate::ring;
 use crate::site::Naming;
 use crate::worker::{Rules, Worker};
@@ -21,7 +23,7 @@ const PLAIN: Door = Door {
 };
 
 /// The state of a loop that serves `members`.
-fn worker(members: &[(&str, &[u8])]) -> Rc<Worker> {
+pub(crate) fn worker(members: &[(&str, &[u8])]) -> Rc<Worker> {
     let rules = Arc::new(Rules {
         naming: Naming::default(),
         probe_path: Some((*b"/.zeroserve/probe/0123456789abcdef").into()),
@@ -74,14 +76,42 @@ pub(crate) fn answer(
     })
 }
 
-/// A ustar of regular files, in a file that has no name any more.
-fn tarball(members: &[(&str, &[u8])]) -> OwnedFd {
+/// The bytes that a peer receives who sends `pieces` and hangs up after `takes_in_all` bytes, and what
+/// was counted.
+pub(crate) fn cut(
+    members: &[(&str, &[u8])],
+    pieces: impl IntoIterator<Item = Vec<u8>>,
+    takes_in_all: usize,
+) -> (Vec<u8>, Snapshot) {
+    let runtime = ring::runtime().expect("io_uring");
+    runtime.block_on(async {
+        let worker = worker(members);
+        let mut link = MemoryLink::new(pieces, usize::MAX);
+        link.takes_in_all = takes_in_all;
+        let received = Rc::clone(&link.received);
+        let counters = Arc::clone(&worker.counters);
+        serve(worker, link, Peer::new(None), Scheme::Http).await;
+        let mut counted = Snapshot::new(7, 1, 1);
+        counted.add(&counters);
+        (received.take(), counted)
+    })
+}
+
+/// A file in memory that holds `bytes`.
+pub(crate) fn file_of(bytes: &[u8]) -> File {
     let name = c"zs-test";
     // SAFETY: the name is a C string; the result is checked.
     let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
     assert!(fd >= 0, "memfd_create failed");
     // SAFETY: just created, and owned by nobody else.
-    let mut file = unsafe { <std::fs::File as std::os::fd::FromRawFd>::from_raw_fd(fd) };
+    let mut file = unsafe { <File as std::os::fd::FromRawFd>::from_raw_fd(fd) };
+    file.write_all(bytes).expect("memory");
+    file
+}
+
+/// A ustar of regular files.
+pub(crate) fn tarball(members: &[(&str, &[u8])]) -> OwnedFd {
+    let mut file = file_of(b"");
     for (name, content) in members {
         let mut header = [0_u8; BLOCK];
         header[..name.len()].copy_from_slice(name.as_bytes());

@@ -9,6 +9,7 @@ mod open;
 mod pattern;
 mod rules;
 mod scripts;
+mod source;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub(crate) use index::{Entry, Index};
 pub(crate) use lookup::Found;
 pub(crate) use rules::Redirected;
 use rules::Rules;
+pub(crate) use source::file_digest;
 
 pub(crate) struct Site {
     pub(crate) file: Arc<OwnedFd>,

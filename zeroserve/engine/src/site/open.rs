@@ -4,19 +4,18 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use boring::sha::Sha256;
 use zs_archive::members::{INDEX_PATH, MemberIndex};
 use zs_archive::tar::{EXTENDED_BYTES_MAX, Entry, Walker};
 
 use super::hosts::{HOSTS_PATH, Hosts};
-use super::index::{Builder, Index, Member, hex};
+use super::index::{Builder, Index, Member};
 use super::mime::Types;
 use super::rules::{RULES_PATH, Rules};
 use super::scripts;
+use super::source::{Progress, Source, digest_text, refused};
 use super::{Naming, Root, Site};
 use crate::error::EngineError;
 
@@ -30,10 +29,6 @@ const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 /// Of the member index: what comes before its records, and a record.
 const INDEX_HEADER_BYTES: usize = 64;
 const INDEX_RECORD_BYTES: u64 = 72;
-/// One step of hashing.
-const HASH_STEP_BYTES: usize = 256 << 10;
-/// How often a long hash says how far it is.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Site {
     /// The site, and what its owner should know though it can be served.
@@ -99,11 +94,6 @@ impl Site {
     }
 }
 
-struct Source<'a> {
-    file: &'a File,
-    path: &'a str,
-}
-
 impl Source<'_> {
     /// One site of the tarball: its rules become header lines of its members.
     fn root(
@@ -164,9 +154,7 @@ impl Source<'_> {
             ));
         }
         let mut bytes = vec![0; size];
-        self.file
-            .read_exact_at(&mut bytes, entry.offset)
-            .map_err(|e| refused(self.path, &format!("`{name}`: {e}")))?;
+        self.read_exact(&mut bytes, entry.offset, name)?;
         Ok(bytes)
     }
 
@@ -213,7 +201,7 @@ impl Source<'_> {
         if first.size < header.len() as u64 {
             return Err(refuse("is too short"));
         }
-        self.read_exact(&mut header, first)?;
+        self.read_exact(&mut header, first.offset, INDEX_PATH)?;
         let number = |at: usize| {
             let bytes = header[at..at + 4].try_into().unwrap_or_default();
             u64::from(u32::from_le_bytes(bytes))
@@ -228,7 +216,7 @@ impl Source<'_> {
             .try_reserve_exact(size)
             .map_err(|e| refused(self.path, &e))?;
         bytes.resize(size, 0);
-        self.read_exact(&mut bytes, first)?;
+        self.read_exact(&mut bytes, first.offset, INDEX_PATH)?;
         Ok(bytes)
     }
 
@@ -242,14 +230,14 @@ impl Source<'_> {
         let types = Types::new();
         let mut site = Sha256::new();
         let mut builder = Builder::with_capacity(entries.len());
-        let mut progress = Progress::new(self.path, entries.len());
-        for (number, entry) in entries.iter().enumerate() {
-            progress.report(number);
+        let mut progress = Progress::new(self.path, entries.iter().map(|entry| entry.size).sum());
+        for entry in &entries {
             let content_type = types.of(&entry.path);
             let mut wanted = content_type
                 .starts_with("text/html")
                 .then(Placeholder::default);
-            let sha256 = self.hash(entry, |bytes| {
+            let sha256 = self.hash(entry.offset, entry.size, &entry.path, |bytes| {
+                progress.advance(bytes.len());
                 if let Some(wanted) = &mut wanted {
                     wanted.look(bytes);
                 }
@@ -289,49 +277,6 @@ impl Source<'_> {
         let mut entries: Vec<_> = last.into_values().collect();
         entries.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
         entries
-    }
-
-    /// `look` sees all bytes, in order.
-    fn hash(&self, entry: &Entry, mut look: impl FnMut(&[u8])) -> Result<[u8; 32], EngineError> {
-        let mut sha256 = Sha256::new();
-        let mut buffer =
-            vec![0; HASH_STEP_BYTES.min(usize::try_from(entry.size).unwrap_or(usize::MAX))];
-        let mut done = 0;
-        while done < entry.size {
-            let step = usize::try_from(entry.size - done)
-                .unwrap_or(usize::MAX)
-                .min(buffer.len());
-            let got = self.read(&mut buffer[..step], entry.offset + done)?;
-            if got == 0 {
-                return Err(refused(
-                    self.path,
-                    &format!("was cut short while `{}` was read", entry.path),
-                ));
-            }
-            sha256.update(&buffer[..got]);
-            look(&buffer[..got]);
-            done += got as u64;
-        }
-        Ok(sha256.finish())
-    }
-
-    fn read_exact(&self, buffer: &mut [u8], entry: &Entry) -> Result<(), EngineError> {
-        self.file
-            .read_exact_at(buffer, entry.offset)
-            .map_err(|e| refused(self.path, &format!("`{}`: {e}", entry.path)))
-    }
-
-    fn read(&self, buffer: &mut [u8], offset: u64) -> Result<usize, EngineError> {
-        let mut got = 0;
-        while got < buffer.len() {
-            match self.file.read_at(&mut buffer[got..], offset + got as u64) {
-                Ok(0) => break,
-                Ok(count) => got += count,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(refused(self.path, &e)),
-            }
-        }
-        Ok(got)
     }
 
     fn check_added(&self, added: bool) -> Result<(), EngineError> {
@@ -455,46 +400,6 @@ fn answers_at<'a>(name: &'a str, naming: &Naming) -> Vec<&'a str> {
         paths.extend(name.strip_suffix(".html"));
     }
     paths
-}
-
-/// Says how far hashing is, when it takes long enough for somebody to wonder.
-struct Progress<'a> {
-    path: &'a str,
-    total: usize,
-    next: Instant,
-}
-
-impl<'a> Progress<'a> {
-    fn new(path: &'a str, total: usize) -> Self {
-        Self {
-            path,
-            total,
-            next: Instant::now() + PROGRESS_INTERVAL,
-        }
-    }
-
-    fn report(&mut self, done: usize) {
-        if Instant::now() < self.next {
-            return;
-        }
-        self.next = Instant::now() + PROGRESS_INTERVAL;
-        eprintln!(
-            "hashing `{}`: {done} of {} members (pack it with `zeroserve --pack` to skip this)",
-            self.path, self.total
-        );
-    }
-}
-
-fn digest_text(digest: &[u8; 32]) -> String {
-    let mut text = String::from("sha256:");
-    for byte in digest {
-        text.extend(hex(*byte).map(char::from));
-    }
-    text
-}
-
-fn refused(path: &str, why: &impl std::fmt::Display) -> EngineError {
-    EngineError::Refused(format!("`{path}`: {why}"))
 }
 
 fn disagrees(path: &str, member: &str) -> EngineError {

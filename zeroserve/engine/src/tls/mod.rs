@@ -18,7 +18,7 @@ use boring::error::ErrorStack;
 pub(crate) use context::{Context, build};
 pub(crate) use ech::EchSummary;
 pub(crate) use info::ConnectionInfo;
-pub(crate) use session::{Ingested, Session};
+pub(crate) use session::{Ingested, Session, plaintext_bytes};
 
 use crate::error::EngineError;
 

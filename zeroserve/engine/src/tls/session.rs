@@ -14,6 +14,9 @@ use super::policy::Course;
 /// Room made for plaintext per read: requests are small, uploads take a few turns.
 const PLAINTEXT_STEP: usize = 2 << 10;
 
+/// What a record is longer than its plaintext: a content type and a tag, with every cipher of TLS 1.3.
+const RECORD_EXPANSION: usize = 17;
+
 pub(crate) struct Session<C> {
     stream: SslStream<Memory<C>>,
     established: bool,
@@ -145,6 +148,7 @@ impl<C: Deref<Target = [u8]>> Session<C> {
             match self.stream.accept() {
                 Ok(()) => {
                     self.established = true;
+                    self.release_tickets();
                     outcome = Ingested::Established;
                 }
                 Err(error) if error.code() == ErrorCode::WANT_READ => return Ingested::Open,
@@ -168,6 +172,16 @@ impl<C: Deref<Target = [u8]>> Session<C> {
             }
         }
         outcome
+    }
+
+    /// Puts the session tickets into the output, which `BoringSSL` would keep for the first answer. A
+    /// client with Nagle's algorithm holds its first request back until something acknowledges its
+    /// last flight, and with nothing to send we would do that after 40 ms.
+    fn release_tickets(&mut self) {
+        // SAFETY: `ssl` is a valid session; a write of no bytes reads none.
+        unsafe {
+            boring_sys::SSL_write(foreign_ptr(self.stream.ssl()), std::ptr::null(), 0);
+        }
     }
 
     /// The protocol agreed on by ALPN, `http/1.1` when the client named none; `None` before the
@@ -200,6 +214,12 @@ impl<C: Deref<Target = [u8]>> Session<C> {
         }
     }
 
+    /// Whether part of a record has arrived, of which nothing can be opened yet.
+    pub(crate) fn is_within_record(&self) -> bool {
+        // SAFETY: `ssl` is a valid session; the call only looks.
+        unsafe { boring_sys::SSL_has_pending(foreign_ptr(self.stream.ssl())) == 1 }
+    }
+
     /// Seals `plaintext` as records of up to 16 KiB behind the waiting output.
     pub(crate) fn seal(&mut self, plaintext: &[u8]) -> bool {
         plaintext.is_empty() || self.stream.ssl_write(plaintext).is_ok()
@@ -216,6 +236,21 @@ impl<C: Deref<Target = [u8]>> Session<C> {
     pub(crate) fn output(&mut self) -> &mut Vec<u8> {
         &mut self.stream.get_mut().output
     }
+}
+
+/// How many bytes of plaintext the whole records in `wire` hold (RFC 8446 section 5.2). `wire` begins
+/// with a record of ours.
+pub(crate) fn plaintext_bytes(mut wire: &[u8]) -> u64 {
+    let mut bytes = 0;
+    while let [_, _, _, high, low, rest @ ..] = wire {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let Some(next) = rest.get(length..) else {
+            break;
+        };
+        bytes += length.saturating_sub(RECORD_EXPANSION) as u64;
+        wire = next;
+    }
+    bytes
 }
 
 fn foreign_ptr(ssl: &boring::ssl::SslRef) -> *mut boring_sys::SSL {
