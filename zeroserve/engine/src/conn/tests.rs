@@ -194,7 +194,7 @@ fn a_script_answers_and_the_chain_ends_there() {
 fn what_scripts_set_goes_into_pages_and_on_every_answer() {
     let page = b"GET /page.html HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n";
     let got = answer(&scripted(), [page.to_vec()], usize::MAX);
-    assert!(got.ends_with("<p>You are 0.0.0.0:0</p>"), "{got}");
+    assert!(got.ends_with("<p>You are 0.0.0.0:0</p>\n"), "{got}");
     assert!(
         got.contains("x-served-by: zeroserve-ebpf") && !got.contains("ETag"),
         "{got}"

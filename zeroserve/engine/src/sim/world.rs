@@ -90,7 +90,7 @@ pub(crate) fn cut(
         link.takes_in_all = takes_in_all;
         let received = Rc::clone(&link.received);
         let counters = Arc::clone(&worker.counters);
-        serve(worker, link, Peer::new(None), Scheme::Http).await;
+        serve(worker, link, Peer::new(None), PLAIN).await;
         let mut counted = Snapshot::new(7, 1, 1);
         counted.add(&counters);
         (received.take(), counted)
