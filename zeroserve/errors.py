@@ -341,10 +341,6 @@ class UsageRefused(ZeroserveError):
 class CaseRefused(ZeroserveError):
     """A file of cases for `zeroserve test` is at fault."""
 
-    def __init__(self, message: str) -> None:
-        """Make an error from what is wrong, where."""
-        super().__init__("case-bad", message)
-
 
 class FileRefused(ZeroserveError):
     """A file beside the site (probe secret, access log) is at fault."""

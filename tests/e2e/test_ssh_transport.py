@@ -6,8 +6,9 @@ import io
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,42 @@ def test_an_agent_signs_and_the_file_is_not_read(
     finally:
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not socket.exists(), what="the agent's end")
+
+
+def test_a_look_from_outside_goes_through_the_last_jump_host(servers: Farm) -> None:
+    outer, inner, target = servers.servers
+    network = SshNetwork()
+    way = transport(servers, target, outer, inner, network=network)
+    with closing(network.dial(way._wish, target.address, target.port)) as link:
+        link.settimeout(20)
+        assert link.recv(64).startswith(b"SSH-2.0-OpenSSH")
+    assert inner.program is not None
+    assert inner.program.said.count("Accepted publickey") == 1
+    with pytest.raises(errors.HostUnreachable, match="is not reached from"):
+        network.dial(way._wish, target.address, 1)
+    network.close()
+    direct = transport(servers, target)
+    with closing(SshNetwork().dial(direct._wish, target.address, target.port)) as link:
+        link.settimeout(20)
+        assert link.recv(64).startswith(b"SSH-2.0-OpenSSH")
+
+
+def test_a_jump_host_carries_only_so_many_at_a_time(servers: Farm) -> None:
+    hop, target, other = servers.servers
+    network = SshNetwork(Limits(per_jump=1))
+    first = transport(servers, target, hop, network=network).connect()
+    opened = threading.Event()
+
+    def second() -> None:
+        with transport(servers, other, hop, network=network).connect():
+            opened.set()
+
+    waiting = threading.Thread(target=second)
+    waiting.start()
+    assert not opened.wait(1.0)  # it would need a place, and there is none
+    assert other.program is not None
+    assert "Connection from" not in other.program.said
+    first.close()
+    assert opened.wait(60)
+    waiting.join()
+    network.close()

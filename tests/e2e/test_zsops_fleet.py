@@ -10,7 +10,7 @@ import pytest
 from support.fleet_project import Project
 from support.polling import wait_until
 from support.process import run
-from support.sshd import Farm, farm, make_key
+from support.sshd import Farm, Server, farm, make_key
 
 pytestmark = pytest.mark.e2e
 
@@ -35,10 +35,13 @@ def test_a_fleet_is_deployed_in_waves_and_goes_back(project: Project) -> None:
         "wave 2 of 2: web11, web12"
     )
 
+    before = [logins(each) for each in project.farm.servers]
     again = project.document("deploy", "prod")
     assert again["exit"] == 0
     assert again["result"]["summary"]["sent"] == 0
     assert again["result"]["summary"]["unchanged"] == 3
+    # One look at each host is all that a deployment without changes needs.
+    assert [logins(each) for each in project.farm.servers] == [count + 1 for count in before]
 
     two = project.write("two")
     canary = project.zsops("deploy", "prod", "--on", "canary")
@@ -60,6 +63,12 @@ def test_a_fleet_is_deployed_in_waves_and_goes_back(project: Project) -> None:
     entries = project.document("history", "prod", "-n", "100")["result"]["entries"]
     assert {each["host"] for each in entries} == {"web10", "web11", "web12"}
     assert {each["who"] for each in entries if each["event"] == "committed"} == {"tester"}
+
+
+def logins(server: Server) -> int:
+    """How many connections were logged in so far."""
+    assert server.program is not None
+    return server.program.said.count("Accepted publickey")
 
 
 def test_a_selector_that_means_nobody_is_an_error(project: Project) -> None:

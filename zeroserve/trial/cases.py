@@ -57,9 +57,11 @@ def read_cases(path: Path) -> list[Case]:
         data = path.read_bytes()
         document = tomllib.loads(data.decode())
     except OSError as error:
-        raise CaseRefused(f"`{path}`: {(error.strerror or str(error)).lower()}") from error
+        raise CaseRefused(
+            "case-bad", f"`{path}`: {(error.strerror or str(error)).lower()}"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CaseRefused(f"`{path}`: {error}") from None
+        raise CaseRefused("case-bad", f"`{path}`: {error}") from None
     cases = []
     try:
         table = _Table(document, "the file")
@@ -67,9 +69,9 @@ def read_cases(path: Path) -> list[Case]:
             cases.append(_case(_Table(raw, f"case {number}")))
         table.finish()
     except ValueError as error:
-        raise CaseRefused(f"`{path}`: {error}") from None
+        raise CaseRefused("case-bad", f"`{path}`: {error}") from None
     if not cases:
-        raise CaseRefused(f"`{path}`: it has no `[[case]]`")
+        raise CaseRefused("case-bad", f"`{path}`: it has no `[[case]]`")
     return cases
 
 

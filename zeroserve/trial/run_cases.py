@@ -36,7 +36,7 @@ def find_case_files(site: Path, given: Sequence[Path] = ()) -> list[Path]:
         files += sorted(place.rglob("*.toml")) if place.is_dir() else [place]
     if not files:
         where = f"`{CASES_FOLDER}*.toml` of a folder, or those of `--cases`"
-        raise CaseRefused(f"`{site}`: there are no cases; they are {where}")
+        raise CaseRefused("case-bad", f"`{site}`: there are no cases; they are {where}")
     return files
 
 

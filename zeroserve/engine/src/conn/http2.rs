@@ -17,7 +17,7 @@ use super::connection::{Connection, End};
 use super::http2_body::{Piece, Sending, pieces};
 use super::http2_held::HeldAnswers;
 use super::http2_ledger::{Ledger, Progress};
-use super::http2_scripts::Running;
+use super::http2_scripts::{Running, add_body};
 use super::lifetime::{Ended, Lifetime};
 use super::log_line::Record;
 use super::scripts::UnreadBody;
@@ -325,10 +325,7 @@ impl<L: Link> Http2<'_, L> {
                     end_stream,
                 }) => {
                     let count = bytes.len();
-                    let script = self.running.iter_mut().find(|each| each.stream == stream);
-                    if let Some(script) = script {
-                        script.add_body(bytes, end_stream);
-                    }
+                    add_body(&mut self.running, stream, bytes, end_stream);
                     self.machine.body_consumed(stream, count);
                     match self.held.body_came(stream, count, end_stream) {
                         Some(exchange) => (stream, exchange),
@@ -336,10 +333,7 @@ impl<L: Link> Http2<'_, L> {
                     }
                 }
                 Some(Event::Trailers { stream, .. }) => {
-                    let script = self.running.iter_mut().find(|each| each.stream == stream);
-                    if let Some(script) = script {
-                        script.add_body(&[], true);
-                    }
+                    add_body(&mut self.running, stream, &[], true);
                     match self.held.body_came(stream, 0, true) {
                         Some(exchange) => (stream, exchange),
                         None => continue,

@@ -30,12 +30,11 @@ pub(super) struct Running {
     collected: Collected,
 }
 
-impl Running {
-    /// More of the body.
-    pub(super) fn add_body(&mut self, bytes: &[u8], end_stream: bool) {
-        if self.collected == Collected::More {
-            self.collected = self.body.handle_data(bytes, end_stream);
-        }
+/// More of a body that one of these may want.
+pub(super) fn add_body(running: &mut [Running], stream: StreamId, bytes: &[u8], end_stream: bool) {
+    let found = running.iter_mut().find(|each| each.stream == stream);
+    if let Some(found) = found.filter(|each| each.collected == Collected::More) {
+        found.collected = found.body.handle_data(bytes, end_stream);
     }
 }
 
