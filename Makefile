@@ -67,7 +67,7 @@ lint: build
 
 rust-test: build
 	$(CARGO) test $(MANIFEST) --locked --quiet --package zs-proto --package zs-archive
-	$(CARGO) test $(MANIFEST) --locked --quiet --release --package zeroserve-engine
+	ZS_PYTHON=$(abspath $(PYTHON)) $(CARGO) test $(MANIFEST) --locked --quiet --release --package zeroserve-engine --package zs-script --package zs-chain
 
 unit: build
 	$(PYTHON) -m pytest -n $(JOBS) -m "not e2e and not conformance"

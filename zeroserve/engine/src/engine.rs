@@ -345,7 +345,7 @@ mod tests {
         assert!(!engine.wait(Duration::ZERO).unwrap());
         let told = engine.loops[1].commands.unbounded_send(Command::Panic);
         told.unwrap();
-        let error = engine.wait(Duration::from_secs(60)).unwrap_err();
+        let error = engine.wait(Duration::from_mins(1)).unwrap_err();
         assert_eq!(
             error.to_string(),
             "1 of 2 event loops died; what each said is above"
@@ -358,6 +358,6 @@ mod tests {
     fn loops_that_are_stopped_have_not_died() {
         let engine = engine(1);
         engine.stop();
-        assert!(engine.wait(Duration::from_secs(60)).unwrap());
+        assert!(engine.wait(Duration::from_mins(1)).unwrap());
     }
 }

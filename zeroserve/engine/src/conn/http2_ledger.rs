@@ -163,7 +163,8 @@ mod tests {
         let mut head = vec![0x82, 0x86, 0x04, 10];
         head.extend_from_slice(b"/large.txt");
         head.extend_from_slice(&[0x01, 1, b'a']);
-        wire.extend_from_slice(&[0, 0, head.len() as u8, 1, 5, 0, 0, 0, 1]);
+        let length = u8::try_from(head.len()).unwrap();
+        wire.extend_from_slice(&[0, 0, length, 1, 5, 0, 0, 0, 1]);
         wire.extend_from_slice(&head);
         wire
     }
