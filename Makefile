@@ -66,8 +66,8 @@ lint: build
 	$(CARGO) clippy $(MANIFEST) --locked --quiet --release --workspace --all-targets -- -D warnings
 
 rust-test: build
-	$(CARGO) test $(MANIFEST) --locked --quiet --package zs-proto --package zs-archive
-	ZS_PYTHON=$(abspath $(PYTHON)) $(CARGO) test $(MANIFEST) --locked --quiet --release --package zeroserve-engine --package zs-script --package zs-chain
+	ZS_SCRIPT_PROGRAMS=500 ZS_PYTHON=$(abspath $(PYTHON)) $(CARGO) test $(MANIFEST) --locked --quiet --package zs-proto --package zs-archive --package zs-script --package zs-chain
+	$(CARGO) test $(MANIFEST) --locked --quiet --release --package zeroserve-engine
 
 unit: build
 	$(PYTHON) -m pytest -n $(JOBS) -m "not e2e and not conformance"
