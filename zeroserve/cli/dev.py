@@ -38,6 +38,13 @@ def dev_command(directory: str, address: str, plain: str | None) -> int:
         raise PackRefused("pack-not-directory", f"`{directory}` is no directory")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the server ends with us
     listen = ["--addr", plain] if plain else ["--tls-addr", address, "--dev-cert"]
+    try:
+        return _develop(tree, listen)
+    except KeyboardInterrupt:
+        return EXIT_OK  # whenever it comes: while the server starts, too
+
+
+def _develop(tree: Path, listen: list[str]) -> int:
     with (
         watching(tree) as changes,
         closing(EventServer()) as events,
@@ -50,8 +57,6 @@ def dev_command(directory: str, address: str, plain: str | None) -> int:
             while not child.has_ended():
                 if changes.wait(LOOK_SECONDS):
                     session.refresh()
-        except KeyboardInterrupt:
-            return EXIT_OK
         finally:
             child.end(END_SECONDS_MAX)
     return EXIT_REFUSED
