@@ -60,14 +60,18 @@ class Session:
     def start(self, arguments: list[str]) -> Child:
         """Start the server and wait until it serves. Raises `ZeroserveError` (`dev-server`)."""
         child = Child([*arguments, "--control", str(self._place / "control.sock"), str(self.tar)])
-        deadline = time.monotonic() + START_SECONDS_MAX
-        while time.monotonic() < deadline and not child.has_ended():
-            try:
-                self._client.status()
-            except DaemonNotRunning:
-                time.sleep(0.05)
-                continue
-            return child
+        try:
+            deadline = time.monotonic() + START_SECONDS_MAX
+            while time.monotonic() < deadline and not child.has_ended():
+                try:
+                    self._client.status()
+                except DaemonNotRunning:
+                    time.sleep(0.05)
+                    continue
+                return child
+        except BaseException:
+            child.end(END_SECONDS_MAX)  # it must not outlive us
+            raise
         child.end(END_SECONDS_MAX)
         raise ZeroserveError("dev-server", "the server did not start; its own words are above")
 
