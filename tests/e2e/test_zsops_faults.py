@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,19 @@ LINES = (
     "confirm ok",
 )
 COMMITTED_FROM = LINES.index("confirm ok")
+
+
+@contextmanager
+def small_disk(root: Path) -> Iterator[None]:
+    """A file system of 6 MiB at `root`. Only the superuser may mount one: skipped without."""
+    root.mkdir(parents=True, exist_ok=True)
+    mounted = run(["mount", "-t", "tmpfs", "-o", "size=6m", "zsops-test", root])
+    if mounted.code != 0:
+        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        wait_until(lambda: run(["umount", root]).code == 0, what="the small disk's end")
 
 
 @pytest.fixture
@@ -92,11 +106,7 @@ def test_the_operator_is_killed_at_each_line(project: Project, line: str) -> Non
 def test_a_full_disk_is_said_and_changes_nothing(tmp_path: Path) -> None:
     with farm(2, first=70) as hosts:
         small = hosts.servers[0]
-        small.root.mkdir(parents=True, exist_ok=True)
-        mounted = run(["mount", "-t", "tmpfs", "-o", "size=6m", "zsops-test", small.root])
-        if mounted.code != 0:
-            pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.strip()}")
-        try:
+        with small_disk(small.root):
             project = Project.make(tmp_path, hosts)
             one = project.write("one")
             assert project.zsops("deploy", "prod").code == 0
@@ -112,19 +122,13 @@ def test_a_full_disk_is_said_and_changes_nothing(tmp_path: Path) -> None:
             assert project.pages() == [two, two]
             for server in hosts.servers:
                 server.close()
-        finally:
-            wait_until(lambda: run(["umount", small.root]).code == 0, what="the small disk's end")
 
 
 def test_a_release_that_fills_the_disk_still_goes_back(tmp_path: Path) -> None:
     """After STAGE neither switch nor revert needs space."""
     with farm(2, first=75) as hosts:
         small = hosts.servers[0]
-        small.root.mkdir(parents=True, exist_ok=True)
-        mounted = run(["mount", "-t", "tmpfs", "-o", "size=6m", "zsops-test", small.root])
-        if mounted.code != 0:
-            pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.strip()}")
-        try:
+        with small_disk(small.root):
             project = Project.make(tmp_path, hosts)
             one = project.write("one")
             assert project.zsops("deploy", "prod").code == 0
@@ -143,8 +147,6 @@ def test_a_release_that_fills_the_disk_still_goes_back(tmp_path: Path) -> None:
             )
             for server in hosts.servers:
                 server.close()
-        finally:
-            wait_until(lambda: run(["umount", small.root]).code == 0, what="the small disk's end")
 
 
 def served(project: Project, server: Server) -> bytes | None:

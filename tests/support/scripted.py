@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
 from support.process import run
 from support.trees import foreign_tar
-
-#: As at pack time.
-FLAGS = (
-    *("-target", "bpfel-freestanding-none", "-O2", "-mcpu=v3", "-fno-asynchronous-unwind-tables"),
-    *("-mllvm", "-bpf-stack-size=8192", "-g", "-fdebug-compilation-dir=.", "-Wall", "-Werror"),
-)
+from zeroserve.scripts.compiler import AUTO, find_compiler
 
 
 def compile_script(source: str, place: Path, name: str = "script") -> bytes:
@@ -22,8 +16,9 @@ def compile_script(source: str, place: Path, name: str = "script") -> bytes:
     place.mkdir(parents=True, exist_ok=True)
     (place / f"{name}.c").write_text(f"#include <zeroserve.h>\n{source}")
     headers = str(files("zeroserve.sdk"))
-    command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, f"-I{headers}"]
-    done = run([*command, "-c", f"{name}.c", "-o", f"{name}.o"], cwd=place, timeout_s=120)
+    compiler = find_compiler(AUTO)
+    argv = [*compiler.command, *compiler.flags, "-Wall", "-Werror", f"-I{headers}"]
+    done = run([*argv, "-c", f"{name}.c", "-o", f"{name}.o"], cwd=place, timeout_s=120)
     assert done.code == 0, done.stderr
     return (place / f"{name}.o").read_bytes()
 
