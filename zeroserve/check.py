@@ -256,12 +256,9 @@ def _check_ech(directory: Path) -> Iterator[Finding]:
     from zeroserve.tls.ech import read_bundle
 
     seen: dict[int, Path] = {}
-    for path in sorted(directory.iterdir()):
-        if path.name.startswith("."):
-            continue
+    for path in _visible(directory):
         try:
-            with path.open("rb") as file:
-                keys = read_bundle(file.read(PEM_BYTES_MAX), str(path))
+            keys = read_bundle(_read_start(path), str(path))
         except TlsRefused as error:
             yield _finding(error)
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,12 +110,10 @@ def open_trial(site_fd: int, shown: str) -> Iterator[Trial]:
 
     Raises `ConfigRefused` for what a server would refuse, `engine-missing` without the engine.
     """
-    spec = {"generation": {"id": 1, "site": {"fd": os.dup(site_fd), "path": shown}}}
-    try:
-        with DryRun(json.dumps(spec).encode()) as run:
-            yield Trial(run)
-    finally:
-        os.close(spec["generation"]["site"]["fd"])  # type: ignore[index]
+    # The engine duplicates the descriptor.
+    spec = {"generation": {"id": 1, "site": {"fd": site_fd, "path": shown}}}
+    with DryRun(json.dumps(spec).encode()) as run:
+        yield Trial(run)
 
 
 def _answer(told: dict[str, Any]) -> TrialAnswer:

@@ -8,7 +8,6 @@ import click
 from zeroserve.cli.limits import limit_options, take_limits
 from zeroserve.cli.pack import COMPILER_OPTION, NO_IMMUTABLE_OPTION, PRECOMPRESS_OPTION, pack_to
 from zeroserve.cli.proxy import proxy_options
-from zeroserve.cli.script_limits import script_limit_options, take_script_limits
 from zeroserve.cli.values import port, positive_int, positive_number
 from zeroserve.config.load import ServeWish, load_config
 from zeroserve.config.model import CHUNK_BYTES_DEFAULT, GRACE_SECONDS_DEFAULT, THREADS_DEFAULT
@@ -163,7 +162,6 @@ LOG_FORMATS = ("common", "combined", "json", "off")
     "loopback: whoever reaches it can read.",
 )
 @limit_options
-@script_limit_options
 @click.option(
     "--reload-signal-file",
     metavar="FILE",
@@ -229,8 +227,7 @@ def serve(ctx: click.Context, /, **flags: object) -> int:
         return gen_ech_key(public_name, flags["ech_key"])
     if public_name is not None:
         raise UsageRefused("usage", "`--ech-public-name` is for `--gen-ech-key`")
-    limits = take_limits(flags)
-    scripts = take_script_limits(flags)
+    limits, scripts = take_limits(flags)
     loaded = load_config(ServeWish(**flags, limits=limits, scripts=scripts))  # type: ignore[arg-type]  # click's names are its fields
     for notice in loaded.notices:
         click.echo(notice, err=True)

@@ -66,7 +66,7 @@ LIMITS_DEFAULT = Limits()
 
 
 class ScriptLimits(Record):
-    """What one request's scripts may take. The reasons are in `zeroserve.cli.script_limits`."""
+    """What one request's scripts may take. The reasons are in `zeroserve.cli.limits`."""
 
     time_slice_ms: int = 2
     footprint_kb: int = 256

@@ -68,7 +68,8 @@ def compile_script_files(
     notes = [f"left out `{CASES_FOLDER}`: cases for `zeroserve test`"] if cases else []
     for file in scripts:
         _judge_place(file, prefixes, kept)
-    jobs = [_job(file, prefixes, kept) for file in scripts if file.path.endswith(".c")]
+    sources = [file for file in scripts if file.path.endswith(".c")]
+    jobs = list(_jobs(sources, prefixes, kept))
     if not jobs:
         return ScriptFiles(_sorted(kept), (), tuple(notes))
     compiler = find_compiler(choice.compiler)
@@ -126,16 +127,22 @@ def _judge_place(file: SourceFile, prefixes: Sequence[str], files: dict[str, Sou
         )
 
 
-def _job(file: SourceFile, prefixes: Sequence[str], files: dict[str, SourceFile]) -> CompileJob:
-    prefix = next(one for one in prefixes if file.path.startswith(one + SCRIPTS_FOLDER))
-    folder = prefix + SCRIPTS_FOLDER
-    includes = {
-        path: _read(each)
-        for path, each in files.items()
-        if path.startswith(folder) and not is_script(path)
-    }
-    shown = str(file.source).removesuffix(file.path.removeprefix(folder))
-    return CompileJob(file.path, _read(file), folder, includes, shown)
+def _jobs(
+    sources: Sequence[SourceFile], prefixes: Sequence[str], files: dict[str, SourceFile]
+) -> Iterator[CompileJob]:
+    """One job a source, in their order. What scripts of a folder may include is read once."""
+    included: dict[str, dict[str, bytes]] = {}
+    for file in sources:
+        prefix = next(one for one in prefixes if file.path.startswith(one + SCRIPTS_FOLDER))
+        folder = prefix + SCRIPTS_FOLDER
+        if folder not in included:
+            included[folder] = {
+                path: _read(each)
+                for path, each in files.items()
+                if path.startswith(folder) and not is_script(path)
+            }
+        shown = str(file.source).removesuffix(file.path.removeprefix(folder))
+        yield CompileJob(file.path, _read(file), folder, included[folder], shown)
 
 
 def _records(
