@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use zs_chain::{Caps, Connection, Now, Services};
 use zs_proto::field::Fields;
 use zs_proto::h1::parse::parse_head;
+use zs_proto::message::RequestHead;
 
 use crate::clock::{monotonic, processor_time};
 use crate::config::{GenerationSpec, Limits, Scheme, ScriptLimits};
@@ -171,12 +172,9 @@ impl DryRun {
             unix_ms,
             monotonic_ms: unix_ms,
         }));
-        let body = base64::decode_block(&request.body)
-            .map_err(|_| EngineError::Refused("the body is not base64".to_owned()))?;
+        let body = request.body()?;
         let text = request.head(body.len());
-        let (head, _) = parse_head(text.as_bytes())
-            .map_err(|error| EngineError::Refused(format!("no request: {}", error.reason())))?
-            .ok_or_else(|| EngineError::Refused("the request's head does not end".to_owned()))?;
+        let head = parsed(&text)?;
         let origin = request.origin()?;
         let start = monotonic();
         let begun = request::begin(
@@ -222,15 +220,12 @@ impl DryRun {
     /// `Refused` for what is no request.
     pub(crate) fn measure(&self, request: &Request, runs: u32) -> Result<f64, EngineError> {
         let worker = &self.worker;
-        let body = base64::decode_block(&request.body)
-            .map_err(|_| EngineError::Refused("the body is not base64".to_owned()))?;
+        let body = request.body()?;
         let text = request.head(body.len());
         let origin = request.origin()?;
         let began = processor_time();
         for _ in 0..runs {
-            let (head, _) = parse_head(text.as_bytes())
-                .map_err(|error| EngineError::Refused(format!("no request: {}", error.reason())))?
-                .ok_or_else(|| EngineError::Refused("the head does not end".to_owned()))?;
+            let head = parsed(&text)?;
             let generation = worker.generation();
             let exchange =
                 match request::begin(worker, generation, &head, &origin, false, request.http2) {
@@ -282,7 +277,21 @@ impl DryRun {
     }
 }
 
+/// # Errors
+/// `Refused` for what is no head, or not all of one.
+fn parsed(text: &str) -> Result<RequestHead<'_>, EngineError> {
+    parse_head(text.as_bytes())
+        .map_err(|error| EngineError::Refused(format!("no request: {}", error.reason())))?
+        .map(|(head, _)| head)
+        .ok_or_else(|| EngineError::Refused("the request's head does not end".to_owned()))
+}
+
 impl Request {
+    fn body(&self) -> Result<Vec<u8>, EngineError> {
+        base64::decode_block(&self.body)
+            .map_err(|_| EngineError::Refused("the body is not base64".to_owned()))
+    }
+
     /// As HTTP/1.1 would send it.
     fn head(&self, body_bytes: usize) -> String {
         let mut lines = vec![format!("{} {} HTTP/1.1", self.method, self.target)];

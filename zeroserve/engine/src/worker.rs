@@ -104,10 +104,33 @@ impl Worker {
         generation: Arc<Generation>,
         services: Arc<zs_chain::Services>,
     ) -> Rc<Self> {
-        let counters = Arc::<Counters>::default();
         let (retired, _) = std::sync::mpsc::channel();
         let (myself, _) = futures_channel::mpsc::unbounded();
-        Rc::new(Self {
+        let diagnostics = Diagnostics::gathering();
+        let counters = Arc::default();
+        Rc::new(Self::new(
+            rules,
+            generation,
+            services,
+            counters,
+            diagnostics,
+            retired,
+            myself,
+        ))
+    }
+
+    /// A loop's state at its start, without an access log.
+    fn new(
+        rules: Arc<Rules>,
+        generation: Arc<Generation>,
+        services: Arc<zs_chain::Services>,
+        counters: Arc<Counters>,
+        diagnostics: Rc<Diagnostics>,
+        retired: Sender<Arc<Generation>>,
+        myself: UnboundedSender<Command>,
+    ) -> Self {
+        let generation = LoopGeneration::new(generation, Arc::clone(&counters), retired.clone());
+        Self {
             scratch: RefCell::default(),
             upstreams: Upstreams::new(Arc::clone(&rules.own)),
             rules,
@@ -115,19 +138,15 @@ impl Worker {
             buffers: Buffers::default(),
             lifetimes: Rc::default(),
             log: None,
-            diagnostics: Diagnostics::gathering(),
+            diagnostics,
             scripts: zs_chain::Pool::new(services),
-            generation: RefCell::new(LoopGeneration::new(
-                generation,
-                Arc::clone(&counters),
-                retired.clone(),
-            )),
+            generation: RefCell::new(generation),
             counters,
             retired,
             draining: Cell::new(false),
             sweeping: Cell::new(false),
             myself,
-        })
+        }
     }
 
     /// What a request that starts now is answered from, whole.
@@ -217,27 +236,19 @@ async fn serve(setup: Setup) {
         myself,
         started,
     } = setup;
-    let worker = Rc::new(Worker {
-        scratch: RefCell::default(),
-        upstreams: Upstreams::new(Arc::clone(&rules.own)),
+    let diagnostics = Diagnostics::new();
+    let log =
+        log.map(|(file, format)| Rc::new(AccessLog::new(file, format, Arc::clone(&counters))));
+    let worker = Worker::new(
         rules,
-        clock: Clock::new(),
-        buffers: Buffers::default(),
-        lifetimes: Rc::new(Lifetimes::default()),
-        diagnostics: Diagnostics::new(),
-        scripts: zs_chain::Pool::new(services),
-        log: log.map(|(file, format)| Rc::new(AccessLog::new(file, format, Arc::clone(&counters)))),
-        generation: RefCell::new(LoopGeneration::new(
-            generation,
-            Arc::clone(&counters),
-            retired.clone(),
-        )),
+        generation,
+        services,
         counters,
+        diagnostics,
         retired,
-        draining: Cell::new(false),
-        sweeping: Cell::new(false),
         myself,
-    });
+    );
+    let worker = Rc::new(Worker { log, ..worker });
     let mut accepting: Vec<_> = listeners
         .into_iter()
         .map(|(door, fd)| (door, ListenSocket::new(fd)))

@@ -1,6 +1,6 @@
 //! Header fields that scripts edit: lines of text, as they lie in a request head, searched when somebody asks.
 
-use zs_proto::field::{Fields, is_name, is_value};
+use zs_proto::field::{Fields, is_name, is_value, push_line};
 use zs_script::Refusal;
 
 /// Whole field lines, each `name: value` and CRLF. Every line is checked before it is put in.
@@ -56,7 +56,7 @@ impl FieldBlock {
     /// What is wrong; nothing is changed.
     pub(crate) fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), Invalid> {
         check(name, value)?;
-        self.push(name, value);
+        push_line(&mut self.lines, name, value);
         Ok(())
     }
 
@@ -68,7 +68,7 @@ impl FieldBlock {
         check(name, value)?;
         self.retain(|found| !found.eq_ignore_ascii_case(name));
         if !value.is_empty() {
-            self.push(name, value);
+            push_line(&mut self.lines, name, value);
         }
         Ok(())
     }
@@ -81,7 +81,7 @@ impl FieldBlock {
         let before = std::mem::take(&mut self.lines);
         for (name, value) in Fields::of_lines(&before) {
             if keep(name) {
-                self.push(name, value);
+                push_line(&mut self.lines, name, value);
             }
         }
     }
@@ -104,16 +104,10 @@ impl FieldBlock {
             };
             let value = new.as_deref().unwrap_or(value);
             check(found, value)?;
-            after.push(found, value);
+            push_line(&mut after.lines, found, value);
         }
         *self = after;
         Ok(())
-    }
-
-    fn push(&mut self, name: &[u8], value: &[u8]) {
-        for part in [name, b": ", value, b"\r\n"] {
-            self.lines.extend_from_slice(part);
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use zs_proto::field::push_line;
 use zs_proto::message::{RequestHead, Version};
 
 use crate::field_block::FieldBlock;
@@ -166,14 +167,10 @@ impl Request {
                 continue;
             }
             host |= is("host");
-            for part in [name, b": ", value, b"\r\n"] {
-                out.extend_from_slice(part);
-            }
+            push_line(&mut out, name, value);
         }
         if !host && !self.host.is_empty() {
-            for part in [b"host: ".as_slice(), &self.host, b"\r\n"] {
-                out.extend_from_slice(part);
-            }
+            push_line(&mut out, b"host", &self.host);
         }
         out.extend_from_slice(b"\r\n");
         out

@@ -15,6 +15,13 @@ pub fn is_value(bytes: &[u8]) -> bool {
     field_value_end(bytes).is_none()
 }
 
+/// Writes one field line. Both parts must have passed [`is_name`] and [`is_value`], or a parser.
+pub fn push_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    for part in [name, b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
 /// The `(name, value)` pairs of a parsed block, in the order they came.
 ///
 /// Names keep the case the peer used; values are without the white space around them. Looping twice

@@ -368,24 +368,15 @@ impl<L: Link> Connection<L> {
     }
 
     /// Sends one answer, or puts it behind those that wait to be sent.
-    pub(super) async fn exchange(&mut self, exchange: Exchange) -> Result<(), End> {
+    pub(super) async fn exchange(&mut self, mut exchange: Exchange) -> Result<(), End> {
+        let record = Record::of(&mut exchange, observe::Protocol::Http1);
         let Exchange {
             generation,
             reply,
             keep_alive,
             unwanted_body,
-            requester,
-            started,
             ..
         } = exchange;
-        let record = Record {
-            requester,
-            protocol: observe::Protocol::Http1,
-            status: reply.status,
-            body_bytes: reply.body_bytes,
-            started,
-            generation: generation.id,
-        };
         let waiting = self.session.output().len();
         self.ledger.begin(record, reply.head_bytes(), waiting);
         self.send_reply(&generation, reply).await?;

@@ -1,7 +1,6 @@
 //! A connection that speaks HTTP/2: the state machine of `zs_proto::h2` between the session and the
 //! answers. All frames of a read are handled in one go; all answers gather and leave as few records.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -10,25 +9,21 @@ use std::rc::Rc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, Fuse, FusedFuture as _, select};
-use zs_proto::h2::{self, ErrorCode, Event, Fault, StreamId};
+use zs_proto::h2::{self, Event, Fault};
 
 use super::answer::{Sent, send_all, send_in_time};
 use super::connection::{Connection, End};
-use super::http2_body::{Piece, Sending, pieces};
+use super::http2_body::Sending;
 use super::http2_held::HeldAnswers;
-use super::http2_ledger::{Ledger, Progress};
+use super::http2_ledger::Ledger;
 use super::http2_scripts::{Running, add_body};
 use super::lifetime::{Ended, Lifetime};
-use super::log_line::Record;
 use super::scripts::UnreadBody;
 use super::session::{Ingested, Session};
 use super::{Link, Peer};
 use crate::clock::monotonic_seconds;
 use crate::config::Limits;
-use crate::generation::LoopGeneration;
-use crate::observe::Protocol;
-use crate::reply::{Body, Reply};
-use crate::request::{self, Begun, Exchange};
+use crate::request::{self, Begun};
 use crate::worker::Worker;
 
 /// Frames gather up to here before they are sealed and sent.
@@ -36,7 +31,7 @@ const OUTPUT_HIGH_WATER: usize = 64 << 10;
 /// Opened bytes that wait while a send is under way; beyond it the peer has to wait.
 const INPUT_BYTES_MAX: usize = 64 << 10;
 /// One stream's share of a turn, so that streams of one urgency advance together.
-const TURN_BYTES: usize = 32 << 10;
+pub(super) const TURN_BYTES: usize = 32 << 10;
 
 /// The part of a connection that HTTP/2 works on; the link is apart, since a receive is always under
 /// way on it.
@@ -46,12 +41,12 @@ pub(super) struct Http2<'c, L: Link> {
     session: &'c mut Session<L::Chunk>,
     input: &'c mut Vec<u8>,
     pub(super) lifetime: &'c Lifetime,
-    peer: &'c Peer,
-    origin: &'c request::Origin,
+    pub(super) peer: &'c Peer,
+    pub(super) origin: &'c request::Origin,
     pub(super) sending: Vec<Sending>,
     /// Requests that scripts are at.
     pub(super) running: Vec<Running>,
-    held: HeldAnswers,
+    pub(super) held: HeldAnswers,
     /// Something has arrived since the input was last looked at.
     unhandled: bool,
     pub(super) ledger: Ledger,
@@ -254,18 +249,6 @@ impl<L: Link> Http2<'_, L> {
         });
     }
 
-    /// The connection has ended: so have its answers.
-    fn close_accounts(&mut self) {
-        let (worker, peer, origin) = (self.worker, self.peer, self.origin);
-        let sending = std::mem::take(&mut self.sending);
-        self.ledger.close(sending, |record, bytes| {
-            record.finish(worker, peer, origin, bytes);
-        });
-        for exchange in self.held.take_all() {
-            self.unanswered(exchange);
-        }
-    }
-
     /// Opens what has arrived; true when it was the peer's last.
     fn received(&mut self, chunk: Option<L::Chunk>) -> Result<bool, End> {
         let Some(chunk) = chunk else { return Ok(true) };
@@ -370,108 +353,6 @@ impl<L: Link> Http2<'_, L> {
             Some(since) if now > since => self.machine.finish_drain(),
             Some(_) => {}
         }
-    }
-
-    /// Answers a request as soon as its body has come, if that is worth waiting for.
-    pub(super) fn answer(&mut self, stream: StreamId, exchange: Exchange) {
-        if self.machine.is_body_coming(stream) {
-            if exchange.body_first {
-                let until = monotonic_seconds() + self.worker.rules.limits.body_seconds;
-                return self.held.hold(self.worker, stream, exchange, until);
-            }
-            self.machine.discard_body(stream);
-        }
-        self.begin(stream, exchange);
-    }
-
-    /// Sends the head and, if it can be had at once, the body.
-    fn begin(&mut self, stream: StreamId, exchange: Exchange) {
-        let Exchange {
-            generation,
-            reply,
-            requester,
-            started,
-            ..
-        } = exchange;
-        let Reply {
-            status,
-            head,
-            body,
-            body_bytes,
-        } = reply;
-        let record = Record {
-            requester,
-            protocol: Protocol::Http2,
-            status,
-            body_bytes,
-            started,
-            generation: generation.id,
-        };
-        let mut progress = Progress::default();
-        if self.machine.output().capacity() == 0 {
-            *self.machine.output() = self.worker.buffers.take(0);
-        }
-        let Some(head_bytes) = self.machine.send_head(stream, &head, body_bytes == 0) else {
-            self.worker.buffers.give(head);
-            return self.ledger.over(stream, record, progress);
-        };
-        if body_bytes == 0 {
-            self.worker.buffers.give(head);
-            return self.ledger.over(stream, record, progress);
-        }
-        if let Body::Member {
-            member,
-            start,
-            length,
-        } = body
-            && let Some(bytes) = generation.bodies.body(member)
-        {
-            // The usual answer: a hot body that the windows have room for.
-            self.worker.counters.cache_hits.add(1);
-            self.worker.buffers.give(head);
-            let at = usize::try_from(start).unwrap_or(usize::MAX);
-            let end = at.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
-            let Some(wanted) = bytes.get(at..end) else {
-                self.machine.reset(stream, ErrorCode::InternalError);
-                return self.ledger.over(stream, record, progress);
-            };
-            let turn = &wanted[..wanted.len().min(TURN_BYTES)];
-            let last = turn.len() == wanted.len();
-            let from = self.machine.output().len();
-            let taken = self.machine.send_data(stream, turn, last).unwrap_or(0);
-            let place = from..self.machine.output().len();
-            self.ledger.taken(stream, &mut progress, place, taken);
-            if taken == wanted.len() {
-                return self.ledger.over(stream, record, progress);
-            }
-            let piece = Piece::Cached {
-                body: bytes,
-                at: at + taken,
-                end,
-            };
-            let pieces = VecDeque::from([piece]);
-            return self.queue(stream, generation, pieces, record, progress);
-        }
-        let pieces = pieces(head, head_bytes, body, &self.worker.buffers);
-        self.queue(stream, generation, pieces, record, progress);
-    }
-
-    fn queue(
-        &mut self,
-        stream: StreamId,
-        generation: Rc<LoopGeneration>,
-        pieces: VecDeque<Piece>,
-        record: Record,
-        progress: Progress,
-    ) {
-        self.machine.set_ready(stream, true);
-        self.sending.push(Sending {
-            stream,
-            generation,
-            pieces,
-            record,
-            progress,
-        });
     }
 
     /// Gives streams their turns until enough has gathered, or nothing can move.
@@ -599,53 +480,5 @@ impl<L: Link> Http2<'_, L> {
         self.worker
             .diagnostics
             .about_peer(monotonic_seconds(), text);
-    }
-
-    /// Where among the answers under way a stream's is.
-    fn place_of(&self, stream: StreamId) -> Option<usize> {
-        self.sending
-            .iter()
-            .position(|sending| sending.stream == stream)
-    }
-
-    /// A stream is gone, and with it what it was to be answered.
-    fn give_up(&mut self, stream: StreamId) {
-        self.running.retain(|each| each.stream != stream);
-        if let Some(place) = self.place_of(stream) {
-            self.finish_at(place);
-        } else if let Some(exchange) = self.held.take(stream) {
-            self.unanswered(exchange);
-        }
-    }
-
-    /// Nothing more of an answer will be sent.
-    pub(super) fn finish_at(&mut self, place: usize) {
-        let Sending {
-            stream,
-            record,
-            progress,
-            ..
-        } = self.sending.swap_remove(place);
-        self.ledger.over(stream, record, progress);
-    }
-
-    /// An answer was never begun, since nobody waits for it any more.
-    fn unanswered(&self, exchange: Exchange) {
-        let Exchange {
-            generation,
-            reply,
-            requester,
-            started,
-            ..
-        } = exchange;
-        let record = Record {
-            requester,
-            protocol: Protocol::Http2,
-            status: reply.status,
-            body_bytes: reply.body_bytes,
-            started,
-            generation: generation.id,
-        };
-        record.finish(self.worker, self.peer, self.origin, 0);
     }
 }

@@ -57,7 +57,6 @@ impl<L: Link> Http2<'_, L> {
             ..
         } = self;
         let answer = &mut sending[place];
-        let before = machine.output().len();
         let stream = answer.stream;
         let last = answer.pieces.len() == 1;
         let from = machine.output().len();
@@ -103,11 +102,11 @@ impl<L: Link> Http2<'_, L> {
             }
         };
         let frames = from..machine.output().len();
+        self.moved_bytes += frames.len();
         ledger.taken(stream, &mut answer.progress, frames, taken);
         if done {
             answer.pieces.pop_front();
         }
-        self.moved_bytes += machine.output().len() - before;
         if answer.pieces.is_empty() || self.moved_bytes >= PROGRESS_BYTES {
             self.achieved = true;
             self.moved_bytes = 0;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::observe::{Line, Protocol, Requester};
-use crate::request::Origin;
+use crate::request::{Exchange, Origin};
 use crate::worker::Worker;
 
 /// The other end, as the log shows it.
@@ -44,6 +44,18 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// What `exchange` will have been. Takes its requester out.
+    pub(super) fn of(exchange: &mut Exchange, protocol: Protocol) -> Self {
+        Self {
+            requester: exchange.requester.take(),
+            protocol,
+            status: exchange.reply.status,
+            body_bytes: exchange.reply.body_bytes,
+            started: exchange.started,
+            generation: exchange.generation.id,
+        }
+    }
+
     /// Counts the answer, of whose body `sent` bytes have left, and gives it its line.
     pub(super) fn finish(self, worker: &Worker, peer: &Peer, origin: &Origin, sent: u64) {
         let counters = &worker.counters;

@@ -5,6 +5,7 @@ mod answer;
 mod buffers;
 mod connection;
 mod http2;
+mod http2_answers;
 mod http2_body;
 mod http2_held;
 mod http2_ledger;

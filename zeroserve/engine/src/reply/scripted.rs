@@ -1,13 +1,13 @@
 //! Answers that scripts make or change: their own, the one for their failure, header fields they set on any.
 
 use zs_chain::{Context, Response};
-use zs_proto::field::{Fields, is_name, is_value};
+use zs_proto::field::{Fields, is_name, is_value, push_line};
 use zs_proto::h1::encode::reason_phrase;
 use zs_proto::message::Method;
 
-use super::{Body, Opening, Reply};
+use super::text::{TEXT, inline};
+use super::{Opening, Reply};
 
-const TEXT: &[u8] = b"text/plain; charset=utf-8";
 const JSON: &[u8] = b"application/json";
 /// Fields that say where a message ends or what becomes of the connection: not for scripts.
 const FRAMING: [&str; 6] = [
@@ -36,17 +36,8 @@ pub(crate) fn scripted(
             .content_length(body.len() as u64);
     }
     head.finish();
-    let mut body_bytes = 0;
-    if !bodiless && method != b"HEAD" {
-        out.extend_from_slice(body);
-        body_bytes = body.len() as u64;
-    }
-    Reply {
-        status: *status,
-        head: out,
-        body: Body::Inline,
-        body_bytes,
-    }
+    let body = if bodiless { &[] } else { body.as_slice() };
+    inline(out, *status, Method::from_token(method), body)
 }
 
 /// A script failed: its own request has nothing, and is told nothing.
@@ -71,17 +62,7 @@ pub(crate) fn templated(
         .content_length(body.len() as u64)
         .block(fields)
         .finish();
-    let mut body_bytes = 0;
-    if method != Method::Head {
-        out.extend_from_slice(body);
-        body_bytes = body.len() as u64;
-    }
-    Reply {
-        status,
-        head: out,
-        body: Body::Inline,
-        body_bytes,
-    }
+    inline(out, status, method, body)
 }
 
 /// Puts the fields of the shared map into a finished head, in place of those of the same name, and those that come on top.
@@ -110,11 +91,11 @@ fn set_fields(reply: &mut Reply, set: &[(&str, &str)], added: &[(String, String)
     rebuild(reply, None, |lines, out| {
         for (name, value) in lines {
             if !replaced(name) {
-                push(out, name, value);
+                push_line(out, name, value);
             }
         }
         for (name, value) in further.clone() {
-            push(out, name.as_bytes(), value.as_bytes());
+            push_line(out, name.as_bytes(), value.as_bytes());
         }
     });
 }
@@ -133,17 +114,12 @@ pub(crate) fn apply_new_fields(reply: &mut Reply, context: &Context, before: &[(
 
 /// The head as hooks left it. Fields that frame the message stay as they were.
 pub(crate) fn apply_head(reply: &mut Reply, status: u16, fields: &Fields<'_>) {
-    let framing = |name: &[u8]| {
-        FRAMING
-            .iter()
-            .any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
-    };
     rebuild(reply, Some(status), |lines, out| {
-        for (name, value) in lines.filter(|(name, _)| framing(name)) {
-            push(out, name, value);
+        for (name, value) in lines.filter(|(name, _)| is_framing(name)) {
+            push_line(out, name, value);
         }
-        for (name, value) in fields.clone().filter(|(name, _)| !framing(name)) {
-            push(out, name, value);
+        for (name, value) in fields.clone().filter(|(name, _)| !is_framing(name)) {
+            push_line(out, name, value);
         }
     });
 }
@@ -154,17 +130,15 @@ pub(crate) fn field_lines(reply: &Reply) -> &[u8] {
     &reply.head[start..end]
 }
 
-/// An invalid one is left out, and the answer still goes out.
-fn may_set(name: &str, value: &str) -> bool {
-    is_name(name.as_bytes())
-        && is_value(value.as_bytes())
-        && !FRAMING.iter().any(|other| name.eq_ignore_ascii_case(other))
+fn is_framing(name: &[u8]) -> bool {
+    FRAMING
+        .iter()
+        .any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
 }
 
-fn push(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    for part in [name, b": ", value, b"\r\n"] {
-        out.extend_from_slice(part);
-    }
+/// An invalid one is left out, and the answer still goes out.
+fn may_set(name: &str, value: &str) -> bool {
+    is_name(name.as_bytes()) && is_value(value.as_bytes()) && !is_framing(name.as_bytes())
 }
 
 /// Where the field lines begin and end: behind the status line, before the empty one.
@@ -194,6 +168,7 @@ fn rebuild(reply: &mut Reply, status: Option<u16>, lines: impl Fn(Fields<'_>, &m
 
 #[cfg(test)]
 mod tests {
+    use super::super::Body;
     use super::*;
 
     fn reply(head: &[u8]) -> Reply {

@@ -6,7 +6,7 @@ use zs_proto::message::Method;
 
 use super::{Body, Opening, Reply};
 
-const TEXT: &[u8] = b"text/plain; charset=utf-8";
+pub(super) const TEXT: &[u8] = b"text/plain; charset=utf-8";
 /// The methods that files answer.
 const ALLOWED: &[u8] = b"GET, HEAD";
 
@@ -86,7 +86,7 @@ fn with_field(
     inline(out, status, method, &body)
 }
 
-fn inline(mut head: Vec<u8>, status: u16, method: Method<'_>, body: &[u8]) -> Reply {
+pub(super) fn inline(mut head: Vec<u8>, status: u16, method: Method<'_>, body: &[u8]) -> Reply {
     let mut body_bytes = 0;
     if method != Method::Head {
         head.extend_from_slice(body);

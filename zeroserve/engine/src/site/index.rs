@@ -108,22 +108,10 @@ impl Index {
         }
     }
 
-    /// The first member whose name passes `test`.
-    pub(super) fn name_matching(&self, test: impl Fn(&str) -> bool) -> Option<&str> {
-        self.entries
-            .iter()
-            .map(|entry| std::str::from_utf8(self.name(entry)).unwrap_or_default())
-            .find(|name| test(name))
-    }
-
-    /// Members whose names begin so: the rest of each name, and its number.
-    pub(super) fn below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, u32)> {
-        (0_u32..)
-            .zip(&self.entries)
-            .filter_map(move |(member, entry)| {
-                let name = std::str::from_utf8(self.name(entry)).unwrap_or_default();
-                Some((name.strip_prefix(folder)?, member))
-            })
+    /// Every member's name and number.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, u32)> {
+        let text = |entry| std::str::from_utf8(self.name(entry)).unwrap_or_default();
+        self.entries.iter().map(text).zip(0_u32..)
     }
 
     /// Gives every member below `prefix` the header lines that `block` makes for the rest of its name.

@@ -71,12 +71,13 @@ impl Site {
             || vec![String::new()],
             |hosts| hosts.roots().map(|root| format!("{root}/")).collect(),
         );
-        if let Some(why) = scripts::ignored(&index, &prefixes) {
+        let found = scripts::find(&index);
+        if let Some(why) = scripts::ignored(&found, &prefixes) {
             return Err(refused(path, &why));
         }
         let mut roots = Vec::with_capacity(prefixes.len());
         for prefix in prefixes {
-            roots.push(source.root(&mut index, prefix, naming)?);
+            roots.push(source.root(&mut index, prefix, &found, naming)?);
         }
         let file = Arc::new(OwnedFd::from(file));
         Ok((
@@ -100,6 +101,7 @@ impl Source<'_> {
         &self,
         index: &mut Index,
         prefix: String,
+        found: &[scripts::Found],
         naming: &Naming,
     ) -> Result<Root, EngineError> {
         let rules = self
@@ -114,9 +116,9 @@ impl Source<'_> {
         }
         let not_found_page = index.member(format!("{prefix}404.html").as_bytes());
         let mut objects = Vec::new();
-        for (name, member) in scripts::objects(index, &prefix) {
-            let bytes = self.whole(&name, index.entry(member))?;
-            objects.push((name, bytes));
+        for (name, member) in scripts::objects(found, &prefix) {
+            let bytes = self.whole(name, index.entry(member))?;
+            objects.push((name.to_owned(), bytes));
         }
         let scripts =
             scripts::compile(objects, naming.traced).map_err(|e| refused(self.path, &e))?;

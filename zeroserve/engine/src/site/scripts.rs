@@ -1,4 +1,4 @@
-//! The scripts of a root: objects below its `.zeroserve/scripts/`, compiled when the site is opened.
+//! The scripts of a site: objects below the `.zeroserve/scripts/` of each root, compiled when the site is opened.
 
 use std::sync::Arc;
 
@@ -6,14 +6,30 @@ use zs_chain::{SCRIPTS_FOLDER, Scripts};
 
 use super::index::Index;
 
-/// Objects of one root, by name and member.
-pub(super) fn objects(index: &Index, prefix: &str) -> Vec<(String, u32)> {
-    let folder = format!("{prefix}{SCRIPTS_FOLDER}");
-    let inside = index.below(&folder);
-    inside
-        .filter(|(name, _)| is(name, "o"))
-        .map(|(name, member)| (name.to_owned(), member))
-        .collect()
+/// A script of the tarball, of whatever root.
+pub(super) struct Found {
+    name: String,
+    /// Bytes of `name` before the scripts' folder: what the root's prefix must be.
+    prefix_len: usize,
+    member: u32,
+}
+
+/// All scripts, sources too. Looks once at every name of the tarball, of which there may be millions.
+pub(super) fn find(index: &Index) -> Vec<Found> {
+    let below_a_folder = format!("/{SCRIPTS_FOLDER}");
+    let found = |(name, member): (&str, u32)| {
+        let prefix_len = if name.starts_with(SCRIPTS_FOLDER) {
+            0
+        } else {
+            name.find(&below_a_folder)? + 1
+        };
+        (is(name, "o") || is(name, "c")).then(|| Found {
+            name: name.to_owned(),
+            prefix_len,
+            member,
+        })
+    };
+    index.names().filter_map(found).collect()
 }
 
 /// Whether a name has this ending, with the case that the packer writes.
@@ -22,24 +38,42 @@ fn is(name: &str, ending: &str) -> bool {
         .is_some_and(|(_, found)| found == ending)
 }
 
+impl Found {
+    fn is_of(&self, prefix: &str) -> bool {
+        self.name[..self.prefix_len] == *prefix
+    }
+
+    /// Name below the scripts' folder, and member.
+    fn object(&self) -> (&str, u32) {
+        let name = &self.name[self.prefix_len + SCRIPTS_FOLDER.len()..];
+        (name, self.member)
+    }
+}
+
+/// Objects of one root, by name and member.
+pub(super) fn objects<'a>(
+    found: &'a [Found],
+    prefix: &'a str,
+) -> impl Iterator<Item = (&'a str, u32)> {
+    found
+        .iter()
+        .filter(move |each| each.is_of(prefix))
+        .map(Found::object)
+}
+
 /// Scripts that would be ignored: what is no object, or lies below no root. One of them may be what keeps a page from the
 /// public.
-pub(super) fn ignored(index: &Index, prefixes: &[String]) -> Option<String> {
-    let name = index.name_matching(|name| {
-        let folder = name
-            .find(SCRIPTS_FOLDER)
-            .filter(|&at| at == 0 || name.as_bytes()[at - 1] == b'/');
-        let Some(at) = folder else { return false };
-        let object = is(name, "o");
-        let known = prefixes.iter().any(|prefix| *prefix == name[..at]);
-        is(name, "c") || (object && !known)
-    })?;
-    let why = if is(name, "c") {
+pub(super) fn ignored(found: &[Found], prefixes: &[String]) -> Option<String> {
+    let known = |each: &Found| prefixes.iter().any(|prefix| each.is_of(prefix));
+    let first = found
+        .iter()
+        .find(|each| is(&each.name, "c") || !known(each))?;
+    let why = if is(&first.name, "c") {
         "is source: pack the site, so that it is compiled"
     } else {
         "lies below no root of `.zeroserve/hosts.json`, so it would never run"
     };
-    Some(format!("`{name}` {why}"))
+    Some(format!("`{}` {why}", first.name))
 }
 
 /// # Errors
