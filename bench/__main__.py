@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import report, scaling, scripts
+from bench import latency, report, scaling, scripts
 from bench.measure import Bench, Effort
 from bench.packages import Absent, Program, find
 from bench.process import LOAD_CORE, SERVER_CORE
@@ -32,6 +32,8 @@ def main() -> int:
         return _refuse(talk, "the bench needs cores 0 and 1: one serves, one asks")
     if arguments.scripts:
         return scripts.show(talk, scripts.measure())
+    if arguments.latency:
+        return _latency(talk, Effort(arguments.rounds, arguments.seconds))
     wrk = find("wrk", ["wrk", "libluajit-5.1-2"])
     if isinstance(wrk, Absent):
         return _refuse(talk, f"the load generator `wrk` is absent: {wrk.reason}")
@@ -74,6 +76,19 @@ def _measure(
     return made
 
 
+def _latency(talk: Console, effort: Effort) -> int:
+    h2load = find("h2load", ["nghttp2-client"])
+    if isinstance(h2load, Absent):
+        return _refuse(talk, f"the load generator `h2load` is absent: {h2load.reason}")
+    present = [each for each in servers() if isinstance(each.program, Program)]
+    with tempfile.TemporaryDirectory(prefix="bench-ground-") as directory:
+        ground = lay(Path(directory))
+        seen = latency.compare(
+            ground, h2load, present, effort, lambda line: talk.print(line, style="dim")
+        )
+    return latency.show(talk, seen)
+
+
 def _refuse(talk: Console, text: str) -> int:
     talk.print(f"error[bench]: {text}", markup=False)
     return 1
@@ -85,6 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=2, help="length of a run (default 2)")
     parser.add_argument("--json", action="store_true", help="also print the document to stdout")
     parser.add_argument("--scaling", action="store_true", help="one loop beside two instead")
+    parser.add_argument("--latency", action="store_true", help="times at a fixed rate instead")
     parser.add_argument("--scripts", action="store_true", help="what scripts cost instead")
     parser.add_argument("--output", type=Path, help="write the document here instead")
     return parser.parse_args()

@@ -83,14 +83,14 @@ class Bench:
         sizes: dict[str, float] = {}
         for server in self._servers:
             if server.name not in self.faults:
-                with _Started(server, self._ground) as running:
+                with Started(server, self._ground) as running:
                     check(self._ground, running.port, WORKLOADS[0])
                     time.sleep(1)
                     sizes[server.name] = accounting.pss_mib(running.pid)
         return sizes
 
     def _run(self, server: Server, workload: Workload, seconds: int) -> Run:
-        with _Started(server, self._ground) as running:
+        with Started(server, self._ground) as running:
             check(self._ground, running.port, workload)
             load(self._wrk, self._ground, running.port, workload, 1)  # warms caches and buffers
             before = accounting.read(running.pid, SERVER_CORE)
@@ -115,7 +115,7 @@ def as_json(runs: Runs) -> dict[str, dict[str, list[dict[str, float]]]]:
     }
 
 
-class _Started:
+class Started:
     """A server running in a directory of its own."""
 
     def __init__(self, server: Server, ground: Ground) -> None:
