@@ -274,7 +274,7 @@ pub(super) async fn send_in_time<L: Link>(
     match lifetime.guard(sending.as_mut()).await {
         Ok(sent) => (sent, None),
         Err(ended) => {
-            link.abort().await;
+            link.abort();
             (sending.await, Some(ended))
         }
     }

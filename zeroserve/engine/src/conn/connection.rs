@@ -145,13 +145,13 @@ pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, door
             let ending = relay::run(&worker, &link, &place.lifetime, opening, &upstream).await;
             match ending {
                 relay::Ending::Reset => link.reset(),
-                relay::Ending::Close => link.abort().await,
+                relay::Ending::Close => link.abort(),
             }
             link.close().await;
             drop(place);
         }
         Opened::Gone => {
-            link.abort().await;
+            link.abort();
             link.close().await;
             drop(place);
         }
@@ -336,12 +336,9 @@ impl<L: Link> Connection<L> {
                             self.consumed += length;
                             exchange
                         }
-                        Begun::Scripted(scripted) => {
-                            let (expects, framing) = (head.expect_continue, head.body);
-                            let mut scripted = scripted;
-                            let progress = scripted.step(&self.worker, Some(&head));
+                        Begun::Scripted(scripted, progress) => {
+                            let body = UnreadBody::new(head.body, head.expect_continue);
                             self.consumed += length;
-                            let body = UnreadBody::new(framing, expects);
                             self.run_scripts(scripted, progress, body).await?
                         }
                     }
@@ -385,6 +382,7 @@ impl<L: Link> Connection<L> {
         if keep_alive {
             return Ok(());
         }
+        self.session.seal_close(); // with the answer, in one send
         self.flush().await?;
         // The peer may have sent more already: closing over unread bytes would reset the answer.
         Err(End::Linger)
@@ -399,7 +397,7 @@ impl<L: Link> Connection<L> {
                 let output = std::mem::take(self.session.output());
                 let goodbye = self.send(output).await;
                 if matches!(end, End::Linger) && goodbye.is_ok() {
-                    self.link.shutdown().await;
+                    self.link.shutdown();
                     self.discard().await;
                 }
             }
@@ -417,7 +415,7 @@ impl<L: Link> Connection<L> {
         } = self;
         ledger.close(|record, bytes| record.finish(&worker, &peer, &origin, bytes));
         drop(session);
-        link.abort().await;
+        link.abort();
         link.close().await;
         drop(place);
     }

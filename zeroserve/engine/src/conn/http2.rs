@@ -220,7 +220,7 @@ impl<L: Link> Http2<'_, L> {
             }
         };
         // The send ends with the link, and tells what has left.
-        link.abort().await;
+        link.abort();
         let _ = self.settle(sending.await);
         Err(failure)
     }
@@ -285,8 +285,7 @@ impl<L: Link> Http2<'_, L> {
                     let generation = self.worker.generation();
                     match request::begin(self.worker, generation, &head, self.origin, false, true) {
                         Begun::Answered(exchange) => (stream, exchange),
-                        Begun::Scripted(mut scripted) => {
-                            let progress = scripted.step(self.worker, Some(&head));
+                        Begun::Scripted(scripted, progress) => {
                             let body = UnreadBody::new(head.body, head.expect_continue);
                             let body = (!end_stream).then_some(&body);
                             self.begin_scripted(stream, scripted, progress, body);

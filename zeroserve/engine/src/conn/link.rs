@@ -27,11 +27,11 @@ pub(crate) trait Link: 'static {
     async fn hang_up(&self);
 
     /// Tells the peer that nothing more will come.
-    async fn shutdown(&self);
+    fn shutdown(&self);
 
     /// Ends both directions, and with them every operation that is still under way: a cancellation may
     /// get lost in a full queue, and closing waits for the operations.
-    async fn abort(&self);
+    fn abort(&self);
 
     /// Has `close` cut the connection off, so that the peer can't take it for a proper end.
     fn reset(&self);
@@ -71,12 +71,12 @@ impl Link for StreamSocket {
         Self::hang_up(self).await;
     }
 
-    async fn shutdown(&self) {
-        Self::shutdown(self).await;
+    fn shutdown(&self) {
+        Self::shutdown(self);
     }
 
-    async fn abort(&self) {
-        Self::abort(self).await;
+    fn abort(&self) {
+        Self::abort(self);
     }
 
     fn reset(&self) {

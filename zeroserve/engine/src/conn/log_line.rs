@@ -34,7 +34,7 @@ impl Peer {
 /// What is told of an answer when it is over.
 pub(super) struct Record {
     /// For the log, when there is one.
-    pub(super) requester: Option<Requester>,
+    pub(super) requester: Option<Box<Requester>>,
     pub(super) protocol: Protocol,
     pub(super) status: u16,
     /// Of the whole body, sent or not.

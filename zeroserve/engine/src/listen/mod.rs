@@ -101,7 +101,7 @@ async fn turn_away(worker: &Worker, stream: StreamSocket, scheme: Scheme, leavin
         drop(place);
         worker.connection_closed();
     }
-    stream.abort().await;
+    stream.abort();
     stream.close().await;
 }
 
@@ -109,7 +109,7 @@ async fn tell_busy(stream: &StreamSocket) {
     if stream.send(BUSY).await.0.is_err() {
         return;
     }
-    stream.shutdown().await;
+    stream.shutdown();
     let mut bytes = 0;
     while bytes < TURNED_AWAY_BYTES_MAX {
         match stream.recv().await {

@@ -58,7 +58,7 @@ pub(crate) async fn run<L: Link>(
                 send_all(&server, opening.bytes).await.whole()?;
             }
             if opening.closed {
-                Link::shutdown(&server).await;
+                Link::shutdown(&server);
             }
             splice::both_ways(client, &server, opening.closed, || {
                 lifetime.extend(idle_seconds);
@@ -71,7 +71,7 @@ pub(crate) async fn run<L: Link>(
         Ok(Ok(())) | Err(_) => Ending::Close,
     };
     lifetime.revive(CONNECT_SECONDS);
-    Link::abort(&server).await;
+    Link::abort(&server);
     Link::close(server).await;
     ending
 }

@@ -38,7 +38,7 @@ async fn one_way<A: Link, B: Link>(from: &A, to: &B, moved: &impl Fn()) -> io::R
         moved();
         buffer.clear();
     }
-    to.shutdown().await;
+    to.shutdown();
     Ok(())
 }
 

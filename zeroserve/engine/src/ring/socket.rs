@@ -2,14 +2,13 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use compio::buf::{BufResult, IntoInner, IoBuf};
 use compio::driver::op::{
     Accept, CloseSocket, Connect, RecvFlags, RecvManaged, ResultTakeBuffer, Send, SendFlags,
-    ShutdownSocket,
 };
 use compio::driver::{BufferRef, PollFirst, SharedFd};
 use compio::runtime::Runtime;
@@ -107,16 +106,15 @@ impl StreamSocket {
         super::op::hang_up(self.fd.clone()).await;
     }
 
-    /// Says that no more will be sent.
-    pub(crate) async fn shutdown(&self) {
-        let op = ShutdownSocket::new(self.fd.clone(), std::net::Shutdown::Write);
-        let _ = compio::runtime::submit(op).await;
+    /// Says that no more will be sent. Not by the ring, which gives every shutdown to a worker thread:
+    /// that costs more than the call, and the call moves no bytes and does not wait.
+    pub(crate) fn shutdown(&self) {
+        let _ = self.fd.shutdown(Shutdown::Write);
     }
 
-    /// Ends both directions: whatever is under way on the socket completes.
-    pub(crate) async fn abort(&self) {
-        let op = ShutdownSocket::new(self.fd.clone(), std::net::Shutdown::Both);
-        let _ = compio::runtime::submit(op).await;
+    /// Ends both directions: whatever is under way on the socket completes. As for [`Self::shutdown`].
+    pub(crate) fn abort(&self) {
+        let _ = self.fd.shutdown(Shutdown::Both);
     }
 
     /// Has the close cut the connection off.

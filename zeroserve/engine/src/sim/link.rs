@@ -54,9 +54,9 @@ impl Link for MemoryLink {
         std::future::pending::<()>().await;
     }
 
-    async fn shutdown(&self) {}
+    fn shutdown(&self) {}
 
-    async fn abort(&self) {}
+    fn abort(&self) {}
 
     fn reset(&self) {}
 
