@@ -14,6 +14,8 @@ pub(crate) struct Clock {
     /// The time that scripts are told instead of the real one.
     pretended: Cell<Option<zs_chain::Now>>,
     turn: Cell<Option<Duration>>,
+    /// What scripts are told in this turn.
+    told: Cell<Option<zs_chain::Now>>,
 }
 
 impl Clock {
@@ -23,12 +25,14 @@ impl Clock {
             date: Cell::new([0; DATE_LEN]),
             pretended: Cell::new(None),
             turn: Cell::new(None),
+            told: Cell::new(None),
         }
     }
 
     /// A turn of the loop begins: what completed before it is handled now.
     pub(crate) fn begin_turn(&self) {
         self.turn.set(None);
+        self.told.set(None);
     }
 
     /// Monotonic time of this turn of the loop, to the nanosecond: read once a turn, since that costs
@@ -41,13 +45,19 @@ impl Clock {
         })
     }
 
-    /// The time as scripts are told it.
+    /// The time as scripts are told it, the same for a turn of the loop: a script that yields sees it
+    /// go on.
     pub(crate) fn now(&self) -> zs_chain::Now {
-        let milliseconds = |clock| u64::try_from(read(clock).as_millis()).unwrap_or(u64::MAX);
-        self.pretended.get().unwrap_or_else(|| zs_chain::Now {
-            unix_ms: milliseconds(libc::CLOCK_REALTIME),
-            monotonic_ms: milliseconds(libc::CLOCK_MONOTONIC_COARSE),
-        })
+        if let Some(now) = self.pretended.get().or(self.told.get()) {
+            return now;
+        }
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let now = zs_chain::Now {
+            unix_ms: milliseconds(read(libc::CLOCK_REALTIME)),
+            monotonic_ms: milliseconds(self.turn()),
+        };
+        self.told.set(Some(now));
+        now
     }
 
     /// Tells scripts another time from now on.

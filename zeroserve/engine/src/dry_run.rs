@@ -21,12 +21,14 @@ use crate::error::EngineError;
 use crate::generation::{Generation, LoopGeneration};
 use crate::listen::Admission;
 use crate::reply::{Body, Reply};
-use crate::request::{self, Begun, Exchange, Origin, Progress, Scripted};
+use crate::request::{self, Begun, Exchange, Origin, Progress, Scripted, Start};
 use crate::site::Naming;
 use crate::worker::{Rules, Worker};
 
 /// A script that runs for so long without an answer does not end.
 const TIME_MAX: Duration = Duration::from_secs(5);
+/// A loop under load handles about so many requests in one turn.
+const REQUESTS_A_TURN: u32 = 16;
 
 /// What is tried.
 #[derive(Deserialize)]
@@ -168,6 +170,7 @@ impl DryRun {
     /// `Refused` for what is no request.
     pub(crate) fn answer(&self, request: &Request) -> Result<Answer, EngineError> {
         let worker = &self.worker;
+        worker.clock.begin_turn();
         worker.clock.pretend(request.now_ms.map(|unix_ms| Now {
             unix_ms,
             monotonic_ms: unix_ms,
@@ -176,8 +179,8 @@ impl DryRun {
         let text = request.head(body.len());
         let head = parsed(&text)?;
         let origin = request.origin()?;
-        let start = monotonic();
-        let begun = request::begin(
+        let began = monotonic();
+        let start = request::admit(
             worker,
             worker.generation(),
             &head,
@@ -186,21 +189,21 @@ impl DryRun {
             request.http2,
         );
         let mut notes = Answer::unknown();
-        let outcome = match begun {
-            Begun::Answered(exchange) => {
+        let outcome = match start {
+            Start::Answered(exchange) => {
                 notes.answered_by = "site";
                 notes.request =
                     RequestNote::of(head.method.as_bytes(), head.target, head.headers());
                 Some(exchange)
             }
-            Begun::Scripted(mut scripted) => {
+            Start::Scripted(mut scripted) => {
                 let progress = scripted.step(worker, Some(&head));
                 let exchange = self.drive(&mut scripted, progress, &body)?;
                 notes.take(&mut scripted, exchange.as_ref());
                 exchange
             }
         };
-        let took = monotonic().saturating_sub(start);
+        let took = monotonic().saturating_sub(began);
         notes.nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         if let Some(Exchange {
             generation, reply, ..
@@ -224,14 +227,16 @@ impl DryRun {
         let text = request.head(body.len());
         let origin = request.origin()?;
         let began = processor_time();
-        for _ in 0..runs {
+        for run in 0..runs {
+            if run % REQUESTS_A_TURN == 0 {
+                worker.clock.begin_turn();
+            }
             let head = parsed(&text)?;
             let generation = worker.generation();
             let exchange =
                 match request::begin(worker, generation, &head, &origin, false, request.http2) {
                     Begun::Answered(exchange) => Some(exchange),
-                    Begun::Scripted(mut scripted) => {
-                        let progress = scripted.step(worker, Some(&head));
+                    Begun::Scripted(mut scripted, progress) => {
                         self.drive(&mut scripted, progress, &body)?
                     }
                 };

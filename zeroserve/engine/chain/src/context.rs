@@ -76,7 +76,14 @@ impl Frame {
 
     /// As new for another run, with the memory that it has.
     pub(crate) fn renew(&mut self, script: &Arc<str>, footprint: &mut Footprint) {
-        self.script = Arc::clone(script);
+        if !Arc::ptr_eq(&self.script, script) {
+            self.script = Arc::clone(script);
+        }
+        self.clear(footprint);
+    }
+
+    /// Without what a run has left; the name stays, as the next run is probably of the same script.
+    fn clear(&mut self, footprint: &mut Footprint) {
         self.documents.clear(footprint);
         self.response = None;
         self.tail = Tail::default();
@@ -112,7 +119,7 @@ impl Context {
     }
 
     /// As new, with the memory that it has.
-    pub(crate) fn clear(&mut self, nobody: &Arc<str>) {
+    pub(crate) fn clear(&mut self) {
         self.metadata.clear();
         self.added.clear();
         self.hooks.clear();
@@ -121,7 +128,7 @@ impl Context {
         self.aborted = false;
         self.body = Body::Unread;
         self.body_limit = self.services.caps.buffered_body;
-        self.frame.renew(nobody, &mut self.footprint);
+        self.frame.clear(&mut self.footprint);
         self.footprint = Footprint::new(self.services.caps.footprint);
         self.pending = None;
         self.supplied = None;
@@ -153,7 +160,7 @@ impl Context {
     }
 
     /// Fields that replace those of the same name in the response. Unchecked.
-    pub fn response_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn response_headers(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.metadata.response_headers()
     }
 

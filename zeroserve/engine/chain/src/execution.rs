@@ -127,7 +127,7 @@ pub struct Execution {
     stage: Stage,
     rounds: u32,
     /// Head and shared map before the hook that runs: what they go back to when it fails.
-    before_hook: Option<(ResponseHead, Metadata)>,
+    before_hook: Option<Box<(ResponseHead, Metadata)>>,
 }
 
 impl Drop for Execution {
@@ -139,7 +139,7 @@ impl Drop for Execution {
         };
         let mut idle = self.pool.idle.borrow_mut();
         if idle.len() < IDLE_MAX {
-            context.clear(&self.pool.nobody);
+            context.clear();
             idle.push(context);
         }
     }
@@ -204,18 +204,20 @@ impl Execution {
         }
     }
 
-    /// Sends the finished response's head through the hooks; false when there are none. Then step.
-    pub fn begin_hooks(&mut self, status: u16, lines: &[u8]) -> bool {
+    /// Whether scripts have asked for hooks.
+    #[must_use]
+    pub fn has_hooks(&self) -> bool {
+        !self.context().hooks.is_empty()
+    }
+
+    /// Sends the finished response's head through the hooks. Then step.
+    pub fn begin_hooks(&mut self, status: u16, lines: &[u8]) {
         let context = self.context_mut();
-        if context.hooks.is_empty() {
-            return false;
-        }
         let mut fields = FieldBlock::default();
         fields.copy_from(lines);
         context.head = Some(ResponseHead { status, fields });
         self.stage = Stage::Hooks;
         self.next = 0;
-        true
     }
 
     /// The response's head as hooks left it.
@@ -295,7 +297,7 @@ impl Execution {
                 };
                 let before = context.head.clone().unwrap_or_default();
                 let before = (before, context.metadata.clone());
-                self.before_hook = Some(before);
+                self.before_hook = Some(Box::new(before));
                 let Some((script, entry)) = self.scripts.call_target(&hook.script, &hook.function)
                 else {
                     let text = format!("no call target `{}` for a hook", hook.function);
@@ -462,7 +464,8 @@ impl Execution {
             Stage::Hooks => {
                 let before = self.before_hook.take();
                 let context = self.context_mut();
-                if let Some((head, metadata)) = before {
+                if let Some(before) = before {
+                    let (head, metadata) = *before;
                     context.head = Some(head);
                     context.metadata = metadata;
                 }

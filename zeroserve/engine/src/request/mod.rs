@@ -87,18 +87,18 @@ pub(crate) struct Exchange {
     /// for a client that waits for the answer itself.
     pub(crate) body_first: bool,
     /// For the log, when there is one.
-    pub(crate) requester: Option<Requester>,
+    pub(crate) requester: Option<Box<Requester>>,
     pub(crate) started: Duration,
 }
 
-/// A request that is answered, or one that scripts look at first.
+/// A request that is answered, or one whose scripts had not answered after their first step.
 #[allow(
     clippy::large_enum_variant,
-    reason = "without scripts it is always the large one, and it is never stored"
+    reason = "nearly always it is the large one, and it is never stored"
 )]
 pub(crate) enum Begun {
     Answered(Exchange),
-    Scripted(Box<Scripted>),
+    Scripted(Box<Scripted>, Progress),
 }
 
 /// Answers `head` from `generation`, or begins to; `last` when the connection has had its share of requests.
@@ -110,6 +110,36 @@ pub(crate) fn begin(
     last: bool,
     http2: bool,
 ) -> Begun {
+    let mut scripted = match admit(worker, generation, head, origin, last, http2) {
+        Start::Answered(exchange) => return Begun::Answered(exchange),
+        Start::Scripted(scripted) => scripted,
+    };
+    match scripted.step(worker, Some(head)) {
+        Progress::Done(exchange) => Begun::Answered(exchange),
+        progress => Begun::Scripted(Box::new(scripted), progress),
+    }
+}
+
+/// A request before its scripts.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once: a box would cost each request with scripts"
+)]
+pub(crate) enum Start {
+    Answered(Exchange),
+    Scripted(Scripted),
+}
+
+/// As [`begin`], without the scripts' first step.
+#[inline]
+pub(crate) fn admit(
+    worker: &Worker,
+    generation: Rc<LoopGeneration>,
+    head: &RequestHead<'_>,
+    origin: &Origin,
+    last: bool,
+    http2: bool,
+) -> Start {
     let manner = Manner::new(worker, head, last, http2);
     let opening = manner.opening(worker, false);
     let reply = match dispatch::admit(worker, &generation, head, origin, opening) {
@@ -120,13 +150,13 @@ pub(crate) fn begin(
                 let execution = pool.begin(scripts, head, http2, origin.described(), traced);
                 let slice = worker.rules.time_slice;
                 let scripted = Scripted::new(generation, root, execution, manner, slice);
-                return Begun::Scripted(Box::new(scripted));
+                return Start::Scripted(scripted);
             }
             _ => dispatch::resolve(worker, &generation, root, head, opening, false),
         },
         Err(error) => Err(error),
     };
-    Begun::Answered(manner.exchange(worker, generation, reply, false))
+    Start::Answered(manner.exchange(worker, generation, reply, false))
 }
 
 /// How a request's answer is framed and logged, whatever it will be.
@@ -137,7 +167,7 @@ pub(crate) struct Manner {
     framing: BodyFraming,
     /// The client holds the body back until it is told to go on.
     expect_continue: bool,
-    requester: Option<Requester>,
+    requester: Option<Box<Requester>>,
     started: Duration,
 }
 
@@ -148,7 +178,10 @@ impl Manner {
             keep_alive: head.keep_alive && !last,
             framing: head.body,
             expect_continue: head.expect_continue,
-            requester: worker.log.is_some().then(|| requester(head, http2)),
+            requester: worker
+                .log
+                .is_some()
+                .then(|| Box::new(requester(head, http2))),
             started: worker.clock.turn(),
         }
     }
@@ -177,6 +210,7 @@ impl Manner {
         }
     }
 
+    #[inline]
     fn exchange(
         self,
         worker: &Worker,
@@ -213,7 +247,7 @@ pub(crate) fn refuse(worker: &Worker, error: PeerError) -> Exchange {
         // More of it may be under way: the peer must be let to read the answer.
         unwanted_body: Some(BodyDrain::new(BodyFraming::Chunked, 0)),
         body_first: false,
-        requester: worker.log.is_some().then(Requester::unknown),
+        requester: worker.log.is_some().then(|| Box::new(Requester::unknown())),
         started: worker.clock.turn(),
     }
 }

@@ -48,7 +48,7 @@ enum Stage {
         status: u16,
     },
     /// The answer is finished but for the hooks; with the header fields that scripts had set by then.
-    Hooks(Reply, Vec<(String, String)>),
+    Hooks(Box<(Reply, Vec<(String, String)>)>),
 }
 
 pub(crate) struct Scripted {
@@ -256,8 +256,9 @@ impl Scripted {
         let out = worker.buffers.take(0);
         match self.execution.take_response() {
             Some(response) => {
-                let method = self.execution.context().request().method();
-                reply::scripted(out, opening, method, &response)
+                let context = self.execution.context();
+                let method = context.request().method();
+                reply::scripted(out, opening, method, &response, context)
             }
             None => reply::failed(out, opening),
         }
@@ -272,25 +273,25 @@ impl Scripted {
     }
 
     /// There is an answer: hooks may look at it. `None`: step on, for them.
+    #[inline]
     fn answered(&mut self, worker: &Worker, mut reply: Reply) -> Option<Progress> {
         reply::apply_fields(&mut reply, self.execution.context());
-        if self
-            .execution
-            .begin_hooks(reply.status, reply::field_lines(&reply))
-        {
+        if self.execution.has_hooks() {
+            let lines = reply::field_lines(&reply);
+            self.execution.begin_hooks(reply.status, lines);
             let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
             let before = self.execution.context().response_headers().map(owned);
-            self.stage = Stage::Hooks(reply, before.collect());
+            self.stage = Stage::Hooks(Box::new((reply, before.collect())));
             return None;
         }
         Some(self.done(worker, Ok(reply)))
     }
 
     fn hooked(&mut self) -> Reply {
-        let Stage::Hooks(mut reply, before) = std::mem::replace(&mut self.stage, Stage::Chain)
-        else {
+        let Stage::Hooks(kept) = std::mem::replace(&mut self.stage, Stage::Chain) else {
             unreachable!("hooks end where they began");
         };
+        let (mut reply, before) = *kept;
         if let Some((status, fields)) = self.execution.hooked_head() {
             reply::apply_head(&mut reply, status, &fields.fields());
         }
@@ -298,6 +299,7 @@ impl Scripted {
         reply
     }
 
+    #[inline]
     fn done(&mut self, worker: &Worker, reply: Result<Reply, PeerError>) -> Progress {
         let Some(manner) = self.manner.take() else {
             return Progress::Abort;

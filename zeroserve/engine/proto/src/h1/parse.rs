@@ -44,6 +44,7 @@ pub fn parse_head(bytes: &[u8]) -> Result<Option<(RequestHead<'_>, usize)>, Peer
     }
 }
 
+#[inline] // else the head is copied once more
 fn parse(bytes: &[u8]) -> Result<(RequestHead<'_>, usize), Stop> {
     let start = after_empty_lines(bytes)?;
     let (line, rest) = request_line(start)?;
