@@ -1,14 +1,12 @@
 """A loaded event loop does its input and output on io_uring, and nothing else.
 
 strace writes down every system call of the loop threads while requests of all kinds run. The same
-on an engine into which one plain `pread` was built must find that `pread`.
+on a server into which one plain `pread` is preloaded must find that `pread`.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import signal
 from collections import Counter
 from collections.abc import Mapping
@@ -16,13 +14,13 @@ from pathlib import Path
 
 import pytest
 from support.certs import Certificate
-from support.counterparts import CARGO, STRACE, require
+from support.counterparts import STRACE, require
 from support.load import Load, Target, versioned
 from support.polling import wait_until
-from support.process import PROGRAMS, Program, run
+from support.process import Program, run
 from support.procfs import loop_threads
 from support.server import Server
-from support.trees import ROOT, pack_files
+from support.trees import pack_files
 
 pytestmark = [pytest.mark.e2e, pytest.mark.conformance, pytest.mark.xdist_group("load")]
 
@@ -33,7 +31,7 @@ RING = {"io_uring_enter"}
 TIME = {"clock_gettime", "clock_nanosleep", "gettimeofday"}
 #: `mprotect` is how glibc grows the heap of a thread that is not the first.
 MEMORY = {"mmap", "munmap", "mremap", "madvise", "brk", "mprotect"}
-#: Moves no bytes and does not wait. The ring gives every shutdown to a thread of its own, which costs
+#: Moves no bytes and does not wait. The ring gives every shutdown to a worker thread, which costs
 #: a connection several times what the call does.
 END = {"shutdown"}
 ALLOWED = RING | TIME | MEMORY | END | {"futex"}
@@ -96,52 +94,18 @@ def test_a_loaded_loop_only_enters_its_ring(tmp_path: Path, certificate: Certifi
 
 
 @pytest.fixture(scope="module")
-def faulty_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with our package, whose engine was built with one plain `pread`.
-
-    It has a target folder of its own: a library of another feature set under the name that the
-    ordinary build looks for would be taken for its own. What does not differ, BoringSSL and all
-    crates, is copied there, so that only the engine's crate is compiled.
-    """
-    release, own = ROOT / "target" / "release", ROOT / "target" / "fault"
-    if not (own / "release").exists():
-        (own / "release").mkdir(parents=True)
-        for name in (".fingerprint", "build", "deps"):
-            copied = run(["cp", "-a", "--reflink=auto", release / name, own / "release"])
-            assert copied.code == 0, copied.stderr
-    manifest = ROOT / "zeroserve" / "engine" / "Cargo.toml"
-    built = run(
-        [
-            *(require(CARGO), "build", "--manifest-path", manifest, "--target-dir", own),
-            *("--release", "--locked", "--lib", "--features", "fault-plain-pread"),
-        ],
-        env=build_environment(),
-        timeout_s=1500,
-    )
-    assert built.code == 0, built.stderr[-3000:]
-    place = tmp_path_factory.mktemp("faulty")
-    ignored = shutil.ignore_patterns("engine", "__pycache__")
-    shutil.copytree(ROOT / "zeroserve", place / "zeroserve", ignore=ignored)
-    shutil.copy(own / "release" / "lib_engine.so", place / "zeroserve" / "_engine")
-    return place
+def plain_pread(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that has the loop's way into its ring call `pread` first."""
+    library = tmp_path_factory.mktemp("fault") / "plain_pread.so"
+    source = Path(__file__).parents[1] / "support" / "plain_pread.c"
+    built = run(["gcc", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"])
+    assert built.code == 0, built.stderr
+    return library
 
 
-def build_environment() -> dict[str, str]:
-    """What `make` gives to every build; the same, or the crates would be built anew."""
-    clang = next(PROGRAMS.parent.glob("lib/python3*/site-packages/clang/native"))
-    include = run(["gcc", "-print-file-name=include"]).text.strip()
-    return {
-        "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
-        "LIBCLANG_PATH": str(clang),
-        "BINDGEN_EXTRA_CLANG_ARGS": f"-I{include}",
-        "VIRTUAL_ENV": str(PROGRAMS.parent),
-    }
-
-
-@pytest.mark.timeout(1800)
 def test_a_plain_read_on_the_loop_would_be_found(
-    faulty_package: Path, tmp_path: Path, certificate: Certificate
+    plain_pread: Path, tmp_path: Path, certificate: Certificate
 ) -> None:
-    found = calls_under_load(tmp_path, certificate, {"PYTHONPATH": str(faulty_package)})
+    found = calls_under_load(tmp_path, certificate, {"LD_PRELOAD": str(plain_pread)})
     offenders = {name.partition("(")[0] for name in found if name not in ALLOWED}
-    assert "pread64" in offenders, f"an engine with a plain pread was seen to call {found}"
+    assert "pread64" in offenders, f"a loop with a plain pread was seen to call {found}"

@@ -49,7 +49,6 @@ GO = Counterpart("go", ("version",))
 CHROMIUM = Counterpart("chromium", ("--version",))
 STRACE = Counterpart("strace", ("--version",))
 GNU_TAR = Counterpart("tar", ("--version",))
-CARGO = Counterpart("cargo", ("--version",))
 H2SPEC = Counterpart("h2spec", ("--version",))
 OPENSSH = Counterpart("ssh", ("-V",))  # client and server come from one source, in one version
 SYSTEMD = Counterpart("systemd-analyze", ("--version",))
@@ -57,7 +56,7 @@ H2LOAD = Counterpart("h2load", ("--version",))
 NGHTTP = Counterpart("nghttp", ("--version",))
 SSLSCAN = Counterpart("sslscan", ("--version", "--no-colour"))
 ALL = (
-    *(CURL, GO, CHROMIUM, STRACE, GNU_TAR, CARGO, H2SPEC, OPENSSH, SYSTEMD),
+    *(CURL, GO, CHROMIUM, STRACE, GNU_TAR, H2SPEC, OPENSSH, SYSTEMD),
     *(H2LOAD, NGHTTP, SSLSCAN),
 )
 

@@ -18,8 +18,6 @@ pub(crate) async fn read_at(
     mut offset: u64,
     length: usize,
 ) -> (io::Result<usize>, Vec<u8>) {
-    #[cfg(feature = "fault-plain-pread")]
-    plain_pread(file, offset);
     let mut got = 0;
     buffer.reserve(length);
     while got < length {
@@ -60,20 +58,4 @@ pub(crate) async fn append(file: &Arc<OwnedFd>, buffer: Vec<u8>) -> (usize, Vec<
         }
     }
     (window.begin(), window.into_inner())
-}
-
-/// What the system-call test must catch: a read that bypasses the ring.
-#[cfg(feature = "fault-plain-pread")]
-fn plain_pread(file: &Arc<OwnedFd>, offset: u64) {
-    use std::os::fd::AsRawFd;
-    let mut byte = [0_u8; 1];
-    // SAFETY: one byte is written into a one-byte buffer.
-    unsafe {
-        libc::pread(
-            file.as_raw_fd(),
-            byte.as_mut_ptr().cast(),
-            1,
-            offset.cast_signed(),
-        );
-    }
 }
