@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from zsops.apply.run import Run
+from zsops.apply.target import NewDaemon, Target
+from zsops.build.wheel import read_wheel
+from zsops.build.wished import site_hosts
 from zsops.config.hosts import Machine
+from zsops.config.strategy import Strategy
+from zsops.errors import NotInstalled, UsageError
 from zsops.fleet import Fleet
 from zsops.host import messages as m
-from zsops.plan.settings import settings_of
+from zsops.plan.settings import health_of, settings_of, url_of
 from zsops.transport.base import HostSession
 from zsops.upkeep import asked, leased
+
+_DRAIN_S = 60.0
 
 #: What is done to one instance; the state it leaves.
 _Act = Callable[[HostSession, str], m.DaemonState]
@@ -76,6 +85,78 @@ def restart(fleet: Fleet) -> list[DaemonAt]:
 def reload(fleet: Fleet) -> list[DaemonAt]:
     """What is in service, loaded anew. Raises DaemonStopped, DaemonFailed."""
     return _changed(fleet, "daemon reload", lambda session, name: session.reload_daemon(name))
+
+
+def upgrade(
+    fleet: Fleet,
+    *,
+    wheel: Path | None = None,
+    version: str | None = None,
+    drain_s: float | None = None,
+    reason: str = "",
+    strategy: Strategy | None = None,
+) -> Run:
+    """Another version takes over on every host, wave after wave; nobody's connection is cut.
+
+    `wheel` is sent to hosts that lack its version; `version` alone must be there. Without either
+    the file's `daemon` says. Raises UsageError, BuildError, NotInstalled, HostUnreachable.
+    """
+    new = _wanted(fleet, wheel, version)
+    if drain_s is not None:
+        new = replace(new, drain_s=drain_s)
+    seen = {(each.host, each.instance): each for each in fleet.status()}
+    targets = []
+    for machine, name, instance in fleet.scope:
+        status = seen[machine.name, name]
+        if status.error is None and not status.observation.installed:
+            raise NotInstalled(
+                f"there is no instance `{name}` on `{machine.name}`",
+                hint=f"run `zsops deploy {fleet.env}`",
+            )
+        old, current = status.observation.daemon.version, status.observation.current
+        defaults = fleet.project.config.defaults
+        targets.append(
+            Target(
+                transport=fleet.transport(machine),
+                instance=name,
+                settings=settings_of(instance),
+                health=health_of(defaults, (), ()),
+                url=url_of(instance, machine.address),
+                keep=defaults.keep,
+                confirm_window_s=0.0,
+                probe=fleet.external_probe,
+                dial=fleet.dialer(machine),
+                reach=machine.address,
+                daemon=replace(new, old=old),
+                only_daemon=True,
+                site_hosts=site_hosts(instance),
+                settled=current.release if current is not None and old == new.version else None,
+            )
+        )
+    return Run(
+        targets,
+        fleet.info(reason or f"daemon {new.version}"),
+        rollout=fleet.rollout(strategy or fleet.strategy()),
+        owner=fleet,
+    )
+
+
+def _wanted(fleet: Fleet, wheel: Path | None, version: str | None) -> NewDaemon:
+    wished = fleet.wished_daemon
+    drain_s = wished.drain_s if wished is not None else _DRAIN_S
+    if wheel is not None:
+        found = read_wheel(wheel)
+        if version not in (None, found.version):
+            raise UsageError(f"`{wheel}` is version {found.version}, not {version}")
+        return NewDaemon(found.version, drain_s, found.path, found.digest, found.size)
+    if version is not None and (wished is None or wished.version != version):
+        return NewDaemon(version, drain_s)
+    if wished is None:
+        raise UsageError(
+            "which version? `zsops.yaml` names none",
+            hint="`--wheel FILE`, `--version VERSION`, or `daemon: {version: …, wheel: …}`",
+        )
+    return wished
 
 
 def _state(session: HostSession, name: str) -> m.DaemonState:

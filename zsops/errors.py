@@ -273,6 +273,12 @@ class DaemonFailed(HostError):
     code = "daemon-failed"
 
 
+class ProgramRefused(HostError):
+    """A wheel is no version of the daemon that this host can run."""
+
+    code = "program-refused"
+
+
 class DaemonStopped(HostError):
     """The request needs a running daemon and there is none."""
 

@@ -19,15 +19,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from zsops.apply.probe import probe_from_here
 from zsops.apply.run import Run
-from zsops.apply.target import ExternalProbe, RunInfo, Target
+from zsops.apply.target import ExternalProbe, NewDaemon, RunInfo, Target
 from zsops.build.bundle import bundle
 from zsops.build.commit import commit_of
 from zsops.build.site import BuiltSite, OnLine, build_site
+from zsops.build.wheel import read_wheel
 from zsops.build.wished import hosts_of, site_hosts, wished_files
 from zsops.config.hosts import Machine
 from zsops.config.load import FILE_NAME, Project, UnknownName, load_project
@@ -35,7 +37,7 @@ from zsops.config.models import Instance
 from zsops.config.problems import did_you_mean
 from zsops.config.scope import chosen, machines_of, on_machine, placed
 from zsops.config.strategy import BUILT_IN, Strategy
-from zsops.errors import ClockSkew, HostUnreachable, StalePlan, UsageError, ZsopsError
+from zsops.errors import BuildError, ClockSkew, HostUnreachable, StalePlan, UsageError, ZsopsError
 from zsops.facts.clock import SKEW_S_MAX, skew
 from zsops.facts.observe import Indexes, observe_instance
 from zsops.facts.status import InstanceStatus, judge
@@ -480,6 +482,7 @@ class Fleet:
             sites=built.sites,
             url=url_of(instance, machine.address),
             material=self.materials.wish(instance),
+            daemon_version=self.wished_daemon.version if self.wished_daemon else None,
         )
 
     def _has_built(self, plan: Plan) -> bool:
@@ -525,7 +528,32 @@ class Fleet:
             retry_quarantined=retry,
             seal=self.materials.of(instance),
             recipient=machine.recipient,
+            daemon=self.new_daemon(step.old_version) if step.new_version else None,
         )
+
+    @cached_property
+    def wished_daemon(self) -> NewDaemon | None:
+        """The daemon's version that the file names. Raises BuildError for a wheel of another."""
+        wish = self.project.config.daemon
+        if wish is None:
+            return None
+        wheel = read_wheel(self.project.directory / wish.wheel) if wish.wheel else None
+        if wheel is not None and wheel.version != wish.version:
+            raise BuildError(
+                f"`{wish.wheel}` is version {wheel.version}, `daemon` names {wish.version}"
+            )
+        return NewDaemon(
+            version=wish.version,
+            drain_s=wish.drain / 1000,
+            wheel=wheel.path if wheel else None,
+            digest=wheel.digest if wheel else "",
+            size=wheel.size if wheel else 0,
+        )
+
+    def new_daemon(self, old: str | None) -> NewDaemon | None:
+        """The file's version, for a host whose daemon is `old`."""
+        wished = self.wished_daemon
+        return None if wished is None else replace(wished, old=old)
 
     def info(self, reason: str, *, run: str | None = None) -> RunInfo:
         """Who does this, and why; a new run, or `run` taken up again. Raises UsageError."""

@@ -197,6 +197,15 @@ class Adopted:
         """Signal it, if it still runs."""
         self.identity.send(number)
 
+    def wait(self, timeout_s: float) -> int | None:
+        """As `poll`, after at most `timeout_s` seconds."""
+        end = time.monotonic() + timeout_s
+        while self.identity.is_alive():
+            if time.monotonic() >= end:
+                return None
+            time.sleep(0.02)
+        return 0
+
     def close(self, patience_s: float) -> int:
         """Wait, then kill."""
         end = time.monotonic() + patience_s
@@ -232,8 +241,10 @@ def start_piped(
     return Child(process)
 
 
-def start_logged(argv: Sequence[str], *, log: int, own_session: bool = False) -> Child:
-    """A child whose stdout and stderr go to the descriptor `log`."""
+def start_logged(
+    argv: Sequence[str], *, log: int, own_session: bool = False, passed: Sequence[int] = ()
+) -> Child:
+    """A child whose stdout and stderr go to the descriptor `log`; it inherits those `passed`."""
     import subprocess  # noqa: TID251
 
     process = subprocess.Popen(
@@ -242,5 +253,6 @@ def start_logged(argv: Sequence[str], *, log: int, own_session: bool = False) ->
         stdout=log,
         stderr=log,
         start_new_session=own_session,
+        pass_fds=tuple(passed),
     )
     return Child(process)

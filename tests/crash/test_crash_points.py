@@ -16,6 +16,7 @@ from zsops.host import messages as m
 from zsops.host import service
 from zsops.host.effects import Effect, Fsync, Rename, Steps, WriteJournal, drive
 from zsops.host.world import World
+from zsops.transport.memory import MemoryHost
 
 PAIRS = (make_pair("localhost"), make_pair("localhost"))
 _FIRST_KEY = generate("cover.example")
@@ -90,6 +91,15 @@ def _pruned(operator: Operator) -> None:
     operator.service.release_lease(token)
 
 
+def _upgraded(operator: Operator) -> None:
+    _with_one(operator)
+    assert operator.upgrade("2.0.0") is m.Outcome.COMMITTED
+
+
+def _bad(version: str, how: str) -> tuple[tuple[str, str], ...]:
+    return ((version, how),)
+
+
 SCENARIOS = [
     Scenario("install", lambda _: None, _install),
     Scenario("first deploy", _install, lambda o: o.deploy(ONE)),
@@ -103,12 +113,41 @@ SCENARIOS = [
     Scenario("rotate", _with_material, lambda o: o.rotate(_material(o, 1))),
     Scenario("rollback of one site", _with_two_bundles, _one_site_back),
     Scenario("rollback with material", _with_two_and_material, lambda o: o.rollback()),
+    Scenario("upgrade", _with_one, lambda o: o.upgrade("2.0.0")),
+    Scenario("upgrade of an upgraded one", _upgraded, lambda o: o.upgrade("3.0.0")),
+    *(
+        Scenario(
+            f"upgrade that fails at its {how}",
+            _upgraded,
+            lambda o: o.upgrade("3.0.0"),
+            bad_versions=_bad("3.0.0", how),
+        )
+        for how in ("start", "door", "swap", "public")
+    ),
 ]
+
+
+@pytest.mark.parametrize("how", ["start", "door", "swap", "public"])
+def test_a_version_that_fails_leaves_the_one_before(how: str) -> None:
+    host = MemoryHost()
+    host.daemon.bad_versions["3.0.0"] = how
+    operator = Operator(host.service(), host.world, 1)
+    _upgraded(operator)
+    assert operator.upgrade("3.0.0") is m.Outcome.REVERTED
+    seen = operator.service.daemon_status("web")
+    assert seen.version == "2.0.0"
+    last = operator.service.history("web", 1)[-1]
+    assert last.event == "daemon-upgrade-failed"
+    host.reboot()
+    assert operator.service.daemon_status("web").version == "2.0.0"
+    host.daemon.bad_versions.clear()
+    assert operator.upgrade("3.0.0") is m.Outcome.COMMITTED
+    assert operator.service.daemon_status("web").version == "3.0.0"
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name.replace(" ", "-"))
 def test_every_crash_point_leaves_a_whole_release(scenario: Scenario, tmp_path: Path) -> None:
-    report = explore(scenario, tmp_path, seeds=2)
+    report = explore(scenario, tmp_path, seeds=0 if scenario.bad_versions else 2)
     print(report)
     assert report.effects > 5
     assert report.violations == []

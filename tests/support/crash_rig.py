@@ -11,6 +11,7 @@ import contextlib
 import copy
 import hashlib
 import io
+import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from zsops.host import messages as m
 from zsops.host.effects import Effect
 from zsops.host.service import HostService
 from zsops.transport.memory import MemoryHost, MemoryWorld
-from zsops.transport.memory_daemon import Loaded, MemoryDaemon
+from zsops.transport.memory_daemon import Loaded, MemoryDaemon, Process
 from zsops.transport.memory_disk import MemoryDisk
 
 PATHS = layout.InstancePaths("web")
@@ -45,6 +46,7 @@ class Operator:
     world: MemoryWorld
     pid: int
     confirmed: str | None = None
+    upgraded: str | None = None
 
     def take(self) -> int:
         request = m.TakeLease("ana", "a crash test", 60.0, f"run-{self.pid}", self.pid, 1)
@@ -80,6 +82,22 @@ class Operator:
         staged = self.service.prepare_rotation(m.PrepareRotation(token, "web", material))
         return self.put(token, staged.release.release, m.HealthPolicy(successes=1, timeout_s=1.0))
 
+    def upgrade(self, version: str) -> m.Outcome:
+        """Send a wheel, then have it take over."""
+        token = self.take()
+        wheel = f"the wheel of {version}".encode()
+        sent = io.BytesIO(wheel)
+        self.world.on_offset = lambda offset, missing: None
+        self.world.chunks = lambda: sent.read(8)
+        digest = f"sha256:{hashlib.sha256(wheel).hexdigest()}"
+        self.service.stage_program(m.StageProgram(token, "web", version, digest, len(wheel)))
+        health = m.HealthPolicy(successes=1, timeout_s=1.0)
+        outcome = self.service.upgrade(m.Upgrade(token, "web", version, health))
+        self.service.release_lease(token)
+        if outcome is m.Outcome.COMMITTED:
+            self.upgraded = version
+        return outcome
+
     def rollback(self) -> m.Outcome:
         token = self.take()
         staged = self.service.prepare_rollback(m.PrepareRollback(token, "web"))
@@ -94,6 +112,7 @@ class Scenario:
     before: Callable[[Operator], object]
     subject: Callable[[Operator], object]
     breaks: tuple[str, ...] = ()  # release digests that serve badly
+    bad_versions: tuple[tuple[str, str], ...] = ()  # of the daemon, and how
 
 
 @dataclass
@@ -103,6 +122,7 @@ class Start:
     disk: MemoryDisk
     running: dict[str, Loaded]
     supervised: set[str]
+    processes: dict[str, Process]
     seconds: float
 
 
@@ -157,7 +177,10 @@ def prepare(scenario: Scenario) -> Start:
     host = MemoryHost()
     host.daemon.serves_badly.update(scenario.breaks)
     scenario.before(Operator(host.service(), host.world, LIVE_OPERATOR))
-    return Start(host.disk, host.daemon.running, host.daemon.supervised, host.world.clock.seconds)
+    daemon = host.daemon
+    return Start(
+        host.disk, daemon.running, daemon.supervised, daemon.processes, host.world.clock.seconds
+    )
 
 
 def make_host(start: Start, scenario: Scenario, root: Path) -> Host:
@@ -165,7 +188,9 @@ def make_host(start: Start, scenario: Scenario, root: Path) -> Host:
     disk = RecordingDisk(root, copy.deepcopy(start.disk))
     daemon = MemoryDaemon(disk)
     daemon.running, daemon.supervised = dict(start.running), set(start.supervised)
+    daemon.processes = dict(start.processes)
     daemon.serves_badly.update(scenario.breaks)
+    daemon.bad_versions.update(scenario.bad_versions)
     world = MemoryWorld(disk, daemon)
     world.clock.seconds = start.seconds
     return Host(disk, world, daemon)
@@ -176,6 +201,7 @@ def make_host(start: Start, scenario: Scenario, root: Path) -> Host:
 
 def kill(host: Host) -> None:
     """`kill -9` of operator and `zsops-host`: files stay, daemon and supervisor live on."""
+    host.daemon.asker_died()
     if "web" in host.daemon.supervised:
         host.world.clock.seconds += 300.0  # past any deadline, which the supervisor keeps
         host.service().expire("web")
@@ -258,6 +284,7 @@ def _crash_and_check(
         yield f"recovery failed: {error!r}"
         return
     yield from _consistent(host, operator, before)
+    yield from _one_daemon(host, operator)
     yield from _next_works(host)
 
 
@@ -339,6 +366,25 @@ def _served_whole(host: Host, current: str | None) -> Iterator[str]:
         yield f"I2: serves {loaded.release}, `current` is {current}"
     if f"sha256:{hashlib.sha256(loaded.tar).hexdigest()}" != loaded.release_digest:
         yield "I2: serves bytes that are not its release's"
+
+
+def _one_daemon(host: Host, operator: Operator) -> Iterator[str]:
+    """One daemon serves, of a version that was proven; which one is what the next start takes."""
+    if "web" not in host.daemon.supervised:
+        return
+    if host.daemon.candidates:
+        yield "a candidate is left running"
+    seen = host.daemon.status("web")
+    bad = host.daemon.bad_versions.keys()
+    chosen = host.disk.read(PATHS.program)
+    version = "memory" if chosen is None else str(json.loads(chosen)["version"])
+    if {seen.version, version} & bad:
+        yield f"version {seen.version} runs and {version} is chosen, which is bad"
+    if operator.upgraded not in (None, seen.version):
+        yield f"version {seen.version} runs, {operator.upgraded} was said to"
+    home = layout.program(version) if chosen is not None else None
+    if home is not None and host.disk.read(f"{home}/complete.json") is None:
+        yield f"version {version} is chosen and not whole on disk"
 
 
 def _audited(host: Host, state: journal.State) -> Iterator[str]:

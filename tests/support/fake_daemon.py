@@ -15,7 +15,6 @@ import signal
 import socket
 import socketserver
 import ssl
-import sys
 import tarfile
 import threading
 from pathlib import Path
@@ -140,8 +139,30 @@ class TlsServer(http.server.ThreadingHTTPServer):
             self.RequestHandlerClass(wrapped, client_address, self)
 
 
+class DoorServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """The same over a unix socket."""
+
+    daemon_threads = True
+    finish_request = TlsServer.finish_request
+
+
 class ControlServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
+
+
+def listen(address: str) -> tuple[socketserver.BaseServer, str]:
+    """A server on an inherited socket, or at the door of its own."""
+    if address.startswith("unix:"):
+        path = Path(address.removeprefix("unix:"))
+        path.unlink(missing_ok=True)
+        return DoorServer(str(path), Site), address
+    number = int(address.removeprefix("fd:"))
+    server = TlsServer(("", 0), Site, bind_and_activate=False)
+    server.socket.close()
+    server.socket = socket.socket(fileno=number)
+    # Others may accept from it as well: one that finds nothing must not wait.
+    server.socket.setblocking(False)
+    return server, "{}:{}".format(*server.socket.getsockname()[:2])
 
 
 def main() -> None:
@@ -150,16 +171,12 @@ def main() -> None:
         parser.add_argument(flag, type=Path)
     parser.add_argument("--tls-addr", action="append", default=[])
     parser.add_argument("--log-format")
+    parser.add_argument("--grace")
     wish = parser.parse_args()
     daemon = Daemon(wish)
     Site.daemon = daemon
     for address in wish.tls_addr:
-        host, _, port = address.rpartition(":")
-        try:
-            server = TlsServer((host, int(port)), Site)
-        except OSError as error:
-            sys.exit(f"error[listen]: cannot listen on `{address}`: {error.strerror}")
-        real = "{}:{}".format(*server.socket.getsockname()[:2])
+        server, real = listen(address)
         daemon.listeners.append({"scheme": "https", "address": real})
         threading.Thread(target=server.serve_forever, daemon=True).start()
     wish.control.unlink(missing_ok=True)

@@ -17,8 +17,9 @@ from dataclasses import replace
 from zsops.apply.link import Link
 from zsops.apply.outcome import EXIT_OF_OUTCOME, InstanceResult, error_info
 from zsops.apply.probe import ProbeFailed
-from zsops.apply.target import RunInfo, Target
+from zsops.apply.target import NewDaemon, RunInfo, Target
 from zsops.apply.tell import Teller
+from zsops.apply.upgrade import DaemonUpgrade
 from zsops.errors import (
     DaemonFailed,
     ExitCode,
@@ -127,6 +128,13 @@ class InstanceRun:
         restart = self._install()
         self._take_lease()
         self._look_again()
+        if self._target.daemon is not None:
+            if restart:
+                self._stop_daemon()
+                restart = False
+            serving = self._upgrade(self._target.daemon)
+            if self._target.only_daemon:
+                return "committed", serving
         if plan is not None and not plan.switches:
             release = self._only_daemon(restart=restart or plan.daemon == "restart")
             return "committed", release
@@ -153,15 +161,16 @@ class InstanceRun:
         return installed.restart_needed
 
     def _take_lease(self) -> None:
+        new = self._target.daemon
         request = m.TakeLease(
             who=self._run.who,
             why=self._run.why,
-            ttl_s=_LEASE_TTL_S + self._target.confirm_window_s,
+            ttl_s=_LEASE_TTL_S + self._target.confirm_window_s + (new.drain_s if new else 0.0),
             run=self._run.id,
             # A host elsewhere cannot see our process: there the lease ends by its time alone.
             pid=self._run.pid if self._target.reach is None else None,
             pid_started=self._run.pid_started if self._target.reach is None else None,
-            despite_hold=self._target.plan is None,
+            despite_hold=self._target.plan is None and not self._target.only_daemon,
         )
         with self._tell.step("lease") as done:
             self._token = self._lease(request).token
@@ -197,6 +206,27 @@ class InstanceRun:
         if seen.phase.in_flight:
             self._tell.note("undoing a deployment that was left unconfirmed", "warning")
             self._end(self._revert("left unconfirmed by an earlier run"), expect="reverted")
+
+    def _upgrade(self, new: NewDaemon) -> str | None:
+        assert self._token is not None
+        work = DaemonUpgrade(self._target, new, self._run, self._link, self._tell, self._token)
+        self._sent += work.send()
+        self._stop_if_aborted()
+        self._end(self._swap(work, new.version), expect="committed")
+        try:
+            work.look()
+        except ProbeFailed as failed:
+            if new.old is not None:
+                self._end(self._swap(work, new.old), expect="committed")
+            raise _Ended("reverted", error_info(failed)) from failed
+        work.see_off(self._abort)
+        return work.serving
+
+    def _swap(self, work: DaemonUpgrade, version: str) -> m.StepEvent:
+        # The site stays: its own plain files are what can be compared.
+        health = replace(self._health_of_served(), checks=())
+        request = work.request(version, health)
+        return self._link.ask(lambda session: self._relay(session.upgrade(request), deaf=True))
 
     def _only_daemon(self, *, restart: bool) -> str | None:
         """The right release is in service; only its daemon has to be started or restarted."""
@@ -312,13 +342,21 @@ class InstanceRun:
         self._end(final, expect="healthy")
 
     def _health(self, release: str) -> m.HealthPolicy:
-        """The policy; for a rollback with files of the release that comes back.
+        """The policy; for a rollback with files of the release that comes back."""
+        return self._target.health if self._target.tar is not None else self._with_files(release)
 
-        Pages are left out there, since the host's index does not say which of them are templates.
+    def _health_of_served(self) -> m.HealthPolicy:
+        seen = self._link.ask(lambda session: session.observe(self._target.instance))
+        return (
+            self._target.health if seen.current is None else self._with_files(seen.current.release)
+        )
+
+    def _with_files(self, release: str) -> m.HealthPolicy:
+        """The policy with files of a release the host has.
+
+        Pages are left out, since the host's index does not say which of them are templates.
         """
         policy, instance = self._target.health, self._target.instance
-        if self._target.tar is not None:
-            return policy
         members = self._link.ask(lambda session: session.members(instance, release))
         plain = sorted(
             (each for each in members if _is_plain(each.path)), key=lambda each: each.size

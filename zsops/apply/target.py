@@ -28,6 +28,18 @@ class Sealer(Protocol):
 
 
 @dataclass(frozen=True)
+class NewDaemon:
+    """A version of the daemon that is to take over. `wheel` None: it is on the host already."""
+
+    version: str
+    drain_s: float
+    wheel: Path | None = None
+    digest: str = ""
+    size: int = 0
+    old: str | None = None  # the version that runs; what a failed wave goes back to
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """Who runs this and why. `id` is the ULID of the run, also the lease's."""
 
@@ -70,6 +82,8 @@ class Target:
     site_hosts: tuple[tuple[str, str], ...] = ()  # root in the tar, host name to ask for
     rollback_site: str | None = None  # for a rollback: only this site goes back
     with_secrets: bool = False  # for a rollback: the older release's secrets, too
+    daemon: NewDaemon | None = None  # before anything else
+    only_daemon: bool = False  # and nothing else
     leaf: str | None = None  # SHA-256 of the certificate that has to be shown
 
     @property

@@ -201,6 +201,12 @@ class WaveDriver:
 
     def _back(self, target: Target) -> InstanceResult:
         former = self._results[target.host, target.instance]
+        daemon = target.daemon
+        if daemon is not None:
+            daemon = replace(daemon, version=daemon.old or daemon.version, wheel=None)
+        if target.only_daemon:
+            back = replace(target, daemon=daemon, probe=None, settled=None)
+            return self._take(back, former, f"daemon {daemon.version if daemon else ''}")
         old = target.plan.old_release if target.plan is not None else None
         if target.rotates:
             old = target.rollback_to
@@ -219,7 +225,11 @@ class WaveDriver:
             rotates=False,
             probe=None,
             health=_bare(target.health),
+            daemon=daemon,
         )
+        return self._take(back, former, old)
+
+    def _take(self, back: Target, former: InstanceResult, old: str) -> InstanceResult:
         info = replace(self._info, why=f"the wave failed: back to {old}")
         result = InstanceRun(back, info, emit=self._emit, abort=threading.Event()).execute()
         if result.outcome != "committed":
@@ -250,15 +260,22 @@ def _spoilt(target: Target) -> str | None:
     except ZsopsError as error:
         return error_info(error).message
     wanted = target.plan.new_release_digest if target.plan is not None else None
-    if not seen.daemon.running:
-        return f"the daemon does not run ({seen.daemon.error or 'no reason known'})"
-    if wanted is not None and seen.daemon.release_digest != wanted:
-        return f"it serves {seen.daemon.release_digest}"
-    if seen.unsafe or seen.drift:
-        return seen.unsafe or seen.drift
+    problem = _of_daemon(seen.daemon, wanted, target) or seen.unsafe or seen.drift
+    if problem:
+        return problem
     if target.probe is not None:
         try:
             target.probe(target)
         except ZsopsError as error:
             return error.message
+    return None
+
+
+def _of_daemon(daemon: m.DaemonState, wanted: str | None, target: Target) -> str | None:
+    if not daemon.running:
+        return f"the daemon does not run ({daemon.error or 'no reason known'})"
+    if wanted is not None and daemon.release_digest != wanted:
+        return f"it serves {daemon.release_digest}"
+    if target.daemon is not None and daemon.version != target.daemon.version:
+        return f"its daemon is {daemon.version}"
     return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,11 +13,15 @@ from zsops import daemons
 from zsops.cli.columns import columns
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
-from zsops.errors import ExitCode
+from zsops.cli.watch import watch
+from zsops.config.duration import parse_duration
+from zsops.errors import ExitCode, UsageError
 from zsops.fleet import Fleet
 from zsops.report.quantities import age_text
 
-app = typer.Typer(help="Install, start, stop, reload the hosts' servers.", no_args_is_help=True)
+app = typer.Typer(
+    help="Install, upgrade, start, stop, reload the hosts' servers.", no_args_is_help=True
+)
 _HEADER = ("HOST", "INSTANCE", "DAEMON", "VERSION", "GENERATION", "RELEASE", "SINCE")
 _Act = Callable[[Fleet], list[daemons.DaemonAt]]
 
@@ -48,6 +54,57 @@ def restart(context: typer.Context, env: EnvArgument = None, env_option: EnvOpti
 def reload(context: typer.Context, env: EnvArgument = None, env_option: EnvOption = None) -> None:
     """Load the release in service anew. No connection is dropped."""
     _do(context, "reload", env, env_option, daemons.reload)
+
+
+@app.command()
+def upgrade(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants them
+    context: typer.Context,
+    env: EnvArgument = None,
+    env_option: EnvOption = None,
+    wheel: Annotated[
+        Path | None, typer.Option("--wheel", metavar="FILE", help="Send this wheel first.")
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option("--version", metavar="VERSION", help="A version the hosts have already."),
+    ] = None,
+    drain: Annotated[
+        str | None,
+        typer.Option(
+            "--drain", metavar="TIME", help="Time an old daemon gets for its requests: 60s."
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", metavar="NAME", help="rolling, canary, all, or your own."),
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")
+    ] = "",
+) -> None:
+    """Have another version of the server take over. No connection is refused or cut.
+
+    It starts beside the old one on the same sockets, is checked, and the old one drains. Where it
+    is not good the old one stays. Without options: what `daemon` in the file says.
+    """
+    invocation: Invocation = context.obj
+    fleet = invocation.fleet(one_environment(env, env_option))
+    run = daemons.upgrade(
+        fleet,
+        wheel=wheel,
+        version=version,
+        drain_s=None if drain is None else _seconds(drain),
+        reason=reason,
+        strategy=fleet.strategy(strategy),
+    )
+    raise typer.Exit(watch("daemon", fleet, run, invocation))
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text) / 1000
+    except ValueError as error:
+        raise UsageError(f"`--drain` {error}") from None
 
 
 @app.command()

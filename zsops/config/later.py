@@ -7,7 +7,7 @@ from zsops.config.document import Location
 #: Location with `*` for any name, and the key itself.
 _LATER: frozenset[tuple[str, ...]] = frozenset(
     [
-        *((key,) for key in ("trust", "registry", "daemon")),
+        *((key,) for key in ("trust", "registry")),
         *(("defaults", key) for key in ("strategy", "tls", "ech")),
         ("defaults", "health", "protocols"),
         ("defaults", "health", "content"),
@@ -18,6 +18,7 @@ _LATER: frozenset[tuple[str, ...]] = frozenset(
             for key in ("channel", "protect", "extends", "daemon", "tls", "ech")
         ),
         ("environments", "*", "instances", "*", "limits"),
+        *(("daemon", key) for key in ("source", "limits")),
     ]
 )
 

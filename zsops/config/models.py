@@ -26,6 +26,7 @@ from zsops.config.values import (
     Section,
     Statuses,
     UrlPath,
+    Version,
 )
 
 
@@ -139,6 +140,18 @@ class Instance(Section):
         return tuple(name for names in (self.sites or {}).values() for name in names)
 
 
+class Daemon(Section):
+    """The version of the daemon that hosts should run."""
+
+    version: Version = Field(description="version, as `0.4.2`")
+    wheel: str | None = Field(
+        default=None, min_length=1, description="wheel to send to hosts that lack the version"
+    )
+    drain: Duration = Field(
+        default=60_000, description="time an old daemon gets to finish its requests"
+    )
+
+
 class Environment(Section):
     """Hosts and what runs on each of them."""
 
@@ -169,6 +182,9 @@ class FleetConfig(Section):
     secrets: Secrets = Field(default=Secrets(), description="who reads the encrypted files")
     hooks: Hooks = Field(default=Hooks(), description="programs that run here around a deployment")
     notify: tuple[Notice, ...] = Field(default=(), description="who is told how it went")
+    daemon: Daemon | None = Field(
+        default=None, description="the hosts' daemon; what `zsops-host` belongs to if left out"
+    )
     strategies: Mapping[Name, Strategy] = Field(
         default={}, description="ways to go from host to host"
     )

@@ -14,6 +14,8 @@ _HOST_NAME = re.compile(
     r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 )
 
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+!]{0,63}")
+
 #: The host that is this machine, unless it is given an `addr`.
 LOCAL_HOST = "local"
 
@@ -69,6 +71,12 @@ def _host_name(value: str) -> str:
     return value
 
 
+def _version(value: str) -> str:
+    if not _VERSION.fullmatch(value):
+        raise ValueError(f"must be a version, as `0.4.2`, not `{value}`")
+    return value
+
+
 def split_address(value: str) -> tuple[str, int]:
     """(`host`, port) of `127.0.0.1:8443`, `[::1]:8443` or `:443` (host `::`, both families).
 
@@ -93,6 +101,7 @@ Name = Annotated[str, AfterValidator(_name)]
 Address = Annotated[str, AfterValidator(_address)]
 UrlPath = Annotated[str, AfterValidator(_path)]
 HostName = Annotated[str, AfterValidator(_host_name)]
+Version = Annotated[str, AfterValidator(_version)]
 Argv = Annotated[
     tuple[str, ...],
     BeforeValidator(_argv),

@@ -164,6 +164,8 @@ STOP_DAEMON = Call(
 RELOAD_DAEMON = Call(
     "reload_daemon", OfInstance, m.DaemonState, lambda host, q: host.reload_daemon(q.instance)
 )
+STAGE_PROGRAM = Call("stage_program", m.StageProgram, m.ProgramStaged, HostService.stage_program)
+UPGRADE = Call("upgrade", m.Upgrade, Ended, lambda host, q: Ended(host.upgrade(q)))
 FACTS = Call("facts", Nothing, upkeep.HostFacts, lambda host, _: host.facts())
 READ_LOG = Call("read_log", upkeep.ReadLog, upkeep.LogLines, HostService.read_log)
 HOLD = Call("hold", upkeep.Hold, upkeep.Held, HostService.hold)
@@ -177,6 +179,6 @@ _ALL: tuple[Call[Any, Any], ...] = (
     HELLO, INSTALL, OBSERVE, MEMBERS, TAKE_LEASE, RELEASE_LEASE, BREAK_LEASE, STAGE, APPLY,
     CONFIRM, REVERT, PREPARE_ROLLBACK, PREPARE_ROTATION, RECIPIENTS, HISTORY, AUDIT_VERIFY,
     PRUNE, PIN, DAEMON_STATUS, START_DAEMON, STOP_DAEMON,
-    RELOAD_DAEMON, FACTS, READ_LOG, HOLD, LIFT_HOLD, HEAL,
+    RELOAD_DAEMON, STAGE_PROGRAM, UPGRADE, FACTS, READ_LOG, HOLD, LIFT_HOLD, HEAL,
 )  # fmt: skip
 BY_NAME = {call.name: call for call in _ALL}

@@ -15,8 +15,18 @@ from pathlib import Path
 from zeroserve.control.client import ControlClient
 from zeroserve.errors import DaemonNotRunning, ZeroserveError
 from zsops import process
+from zsops.frozen import replace
 from zsops.host.messages import DaemonState, Listener
-from zsops.host.records import Armed, Failure, RunRecords
+from zsops.host.records import (
+    FIRST_SLOT,
+    SLOTS,
+    Armed,
+    Daemon,
+    Failure,
+    RunRecords,
+    SlotAnswer,
+    SlotWish,
+)
 from zsops.host.world import Fetched, ReloadAnswer, Started, Target
 
 _STATUS_TIMEOUT_S = 5.0
@@ -32,16 +42,19 @@ class LocalDaemon:
 
     def status(self, instance: str) -> DaemonState:
         records = RunRecords(self._root, instance)
+        record = records.load(Daemon, "daemon.json")
+        slot = FIRST_SLOT if record is None else record.slot
         supervised = records.supervisor() is not None
         try:
-            answer = ControlClient(records.socket, _STATUS_TIMEOUT_S).status()
+            answer = ControlClient(records.control(slot), _STATUS_TIMEOUT_S).status()
         except DaemonNotRunning:
             failure = records.load(Failure, "failure.json")
             error = None if failure is None else failure.error
             return DaemonState(running=False, supervised=supervised, error=error)
         except ZeroserveError as error:
             return DaemonState(running=False, supervised=supervised, error=error.message)
-        return _state(answer, supervised)
+        shown = _state(answer, supervised, without=f"unix:{records.door(slot)}")
+        return replace(shown, draining=_draining(records, slot))
 
     def reload(self, instance: str, expect: str, timeout_s: float) -> ReloadAnswer:
         client = ControlClient(RunRecords(self._root, instance).socket, timeout_s)
@@ -70,6 +83,76 @@ class LocalDaemon:
             return Started(fresh=True)
         error = _failed_since(records, asked)
         return Started(True, error or f"it did not answer within {timeout_s:g} s")
+
+    def start_slot(self, instance: str, version: str | None, timeout_s: float) -> Started:
+        records = RunRecords(self._root, instance)
+        me = process.own_identity()
+        wish = SlotWish(os.urandom(8).hex(), "start", me.pid, me.started, version)
+        error = self._ask(records, wish, timeout_s)
+        if error is not None:
+            return Started(True, error)
+
+        def answers() -> bool:
+            return self.candidate(instance).running or self._answered(records, wish.id) is not None
+
+        if _wait(answers, timeout_s) and self.candidate(instance).running:
+            return Started(fresh=True)
+        return Started(
+            True, self._answered(records, wish.id) or f"it did not answer within {timeout_s:g} s"
+        )
+
+    def candidate(self, instance: str) -> DaemonState:
+        records = RunRecords(self._root, instance)
+        record = records.load(Daemon, "candidate.json")
+        if record is None:
+            return DaemonState(running=False, error="there is no candidate")
+        try:
+            answer = ControlClient(records.control(record.slot), _STATUS_TIMEOUT_S).status()
+        except ZeroserveError as error:
+            return DaemonState(running=False, error=error.message)
+        if answer.get("pid") != record.pid:
+            return DaemonState(running=False, error="its slot is still another's")
+        shown = _state(answer, supervised=True)
+        door = f"unix:{records.door(record.slot)}"
+        return replace(
+            shown, listeners=tuple(each for each in shown.listeners if each.address == door)
+        )
+
+    def swap(self, instance: str, drain_s: float, timeout_s: float) -> str | None:
+        me = process.own_identity()
+        wish = SlotWish(os.urandom(8).hex(), "swap", me.pid, me.started, drain_s=drain_s)
+        return self._ask(RunRecords(self._root, instance), wish, timeout_s)
+
+    def keep(self, instance: str, timeout_s: float) -> str | None:
+        me = process.own_identity()
+        wish = SlotWish(os.urandom(8).hex(), "keep", me.pid, me.started)
+        return self._ask(RunRecords(self._root, instance), wish, timeout_s)
+
+    def drop(self, instance: str, timeout_s: float) -> None:
+        me = process.own_identity()
+        wish = SlotWish(os.urandom(8).hex(), "drop", me.pid, me.started)
+        self._ask(RunRecords(self._root, instance), wish, timeout_s)
+
+    def _ask(self, records: RunRecords, wish: SlotWish, timeout_s: float) -> str | None:
+        """Have the supervisor do it; why it was not done, if so."""
+        supervisor = records.supervisor()
+        if supervisor is None:
+            return "nobody supervises the daemon"
+        records.save(wish, "slot-wish.json")
+        supervisor.identity.send(signal.SIGUSR1)
+
+        def done() -> bool:
+            answer = records.load(SlotAnswer, "slot-answer.json")
+            return answer is not None and answer.id == wish.id
+
+        if not _wait(done, timeout_s):
+            return f"the supervisor did not answer within {timeout_s:g} s"
+        return self._answered(records, wish.id)
+
+    @staticmethod
+    def _answered(records: RunRecords, wish_id: str) -> str | None:
+        answer = records.load(SlotAnswer, "slot-answer.json")
+        return answer.error if answer is not None and answer.id == wish_id else None
 
     def stop(self, instance: str) -> bool:
         supervisor = RunRecords(self._root, instance).supervisor()
@@ -138,6 +221,22 @@ def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
+def _draining(records: RunRecords, live: str) -> int:
+    """How many daemons that were taken over from still finish their requests."""
+    candidate = records.load(Daemon, "candidate.json")
+    known = {live} if candidate is None else {live, candidate.slot}
+    others = [records.control(each) for each in SLOTS if each not in known]
+    return sum(_answers(each) for each in others if each.exists())
+
+
+def _answers(control: Path) -> bool:
+    try:
+        ControlClient(control, _STATUS_TIMEOUT_S).status()
+    except ZeroserveError:
+        return False
+    return True
+
+
 def _text(answer: Mapping[str, object], key: str) -> str | None:
     value = answer.get(key)
     return value if isinstance(value, str) else None
@@ -148,7 +247,7 @@ def _number(answer: Mapping[str, object], key: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _state(answer: Mapping[str, object], supervised: bool) -> DaemonState:
+def _state(answer: Mapping[str, object], supervised: bool, without: str = "") -> DaemonState:
     listeners = answer.get("listeners")
     reload = answer.get("last_reload")
     return DaemonState(
@@ -164,6 +263,7 @@ def _state(answer: Mapping[str, object], supervised: bool) -> DaemonState:
         listeners=tuple(
             Listener(str(one["scheme"]), str(one["address"]))
             for one in (listeners if isinstance(listeners, list) else [])
+            if one["address"] != without
         ),
         error=_text(reload, "error") if isinstance(reload, dict) else None,
     )

@@ -387,6 +387,19 @@ class RemoveDir(Effect[None]):
         world.disk.rmdir(self.path)
 
 
+@frozen
+class InstallProgram(Effect[None]):
+    """Make `home` afresh a virtual environment with this wheel, see that it runs, and sync it."""
+
+    wheel: str
+    home: str
+    version: str
+    mutates: ClassVar[bool] = True
+
+    def perform(self, world: World) -> None:
+        world.tools.install_program(self.wheel, self.home, self.version)
+
+
 # -- the daemon -------------------------------------------------------------
 
 
@@ -421,6 +434,72 @@ class EnsureDaemon(Effect[Started]):
 
     def perform(self, world: World) -> Started:
         return world.daemon.ensure(self.instance, self.timeout_s)
+
+
+@frozen
+class StartSlot(Effect[Started]):
+    """Start a second daemon of `version` (None: the installation's) beside the one that serves.
+
+    It accepts from the same sockets at once. When we die before its swap it is ended.
+    """
+
+    instance: str
+    version: str | None
+    timeout_s: float
+    mutates: ClassVar[bool] = True
+
+    def perform(self, world: World) -> Started:
+        return world.daemon.start_slot(self.instance, self.version, self.timeout_s)
+
+
+@frozen
+class CandidateStatus(Effect[DaemonState]):
+    """The second daemon; its one listener is the door where nobody else answers."""
+
+    instance: str
+
+    def perform(self, world: World) -> DaemonState:
+        return world.daemon.candidate(self.instance)
+
+
+@frozen
+class SwapSlot(Effect[str | None]):
+    """The second daemon is the one from now on, the first gets `drain_s`; why not, otherwise.
+
+    When we die before it is kept, the chosen version takes over again.
+    """
+
+    instance: str
+    drain_s: float
+    timeout_s: float
+    mutates: ClassVar[bool] = True
+
+    def perform(self, world: World) -> str | None:
+        return world.daemon.swap(self.instance, self.drain_s, self.timeout_s)
+
+
+@frozen
+class KeepSlot(Effect[str | None]):
+    """The daemon that took over stays, whatever becomes of us; why not, otherwise."""
+
+    instance: str
+    timeout_s: float
+    mutates: ClassVar[bool] = True
+
+    def perform(self, world: World) -> str | None:
+        return world.daemon.keep(self.instance, self.timeout_s)
+
+
+@frozen
+class DropSlot(Effect[None]):
+    """End the second daemon; nothing happens when there is none."""
+
+    instance: str
+    timeout_s: float
+    mutates: ClassVar[bool] = True
+
+    def perform(self, world: World) -> None:
+        world.daemon.drop(self.instance, self.timeout_s)
 
 
 @frozen

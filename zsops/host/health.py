@@ -13,7 +13,7 @@ from zsops.errors import BadRequest
 from zsops.frozen import frozen, replace
 from zsops.host import layout, store
 from zsops.host.codec import from_json
-from zsops.host.effects import DaemonStatus, Fetch, Now, ReadFile, Sleep, Steps, do
+from zsops.host.effects import CandidateStatus, DaemonStatus, Fetch, Now, ReadFile, Sleep, Steps, do
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import (
     CONTENT_CHECKS_MAX,
@@ -45,18 +45,37 @@ class _Failure:
     answer: Fetched | None = None
 
 
+@frozen
+class _Wanted:
+    """What the probe path has to tell: the release, its certificate, and who serves it."""
+
+    digest: str
+    leaf: str | None
+    pid: int | None
+
+
 def settings(paths: InstancePaths) -> Steps[InstanceSettings]:
     """The instance's settings; install made the file before anything else could ask."""
     raw = yield from do(ReadFile(paths.settings))
     return from_json(InstanceSettings, json.loads(raw or b"{}"))
 
 
-def judge(paths: InstancePaths, release: str, digest: str, policy: HealthPolicy) -> Steps[Verdict]:
-    """Rounds until `successes` good ones in a row, or `timeout_s` has passed."""
+def judge(
+    paths: InstancePaths,
+    release: str,
+    digest: str,
+    policy: HealthPolicy,
+    *,
+    candidate: bool = False,
+) -> Steps[Verdict]:
+    """Rounds until `successes` good ones in a row, or `timeout_s` has passed.
+
+    `candidate`: of the daemon that is to take over, at the door where it alone answers.
+    """
     end = (yield from do(Now())) + policy.timeout_s
     good, checked = 0, 0
     while True:
-        failure, checked = yield from _round(paths, release, digest, policy)
+        failure, checked = yield from _round(paths, release, digest, policy, candidate)
         if failure is None:
             good += 1
             if good >= policy.successes:
@@ -69,9 +88,9 @@ def judge(paths: InstancePaths, release: str, digest: str, policy: HealthPolicy)
 
 
 def _round(
-    paths: InstancePaths, release: str, digest: str, policy: HealthPolicy
+    paths: InstancePaths, release: str, digest: str, policy: HealthPolicy, candidate: bool
 ) -> Steps[tuple[_Failure | None, int]]:
-    daemon = yield from do(DaemonStatus(paths.name))
+    daemon = yield from do(CandidateStatus(paths.name) if candidate else DaemonStatus(paths.name))
     complaint = _of_daemon(daemon, release)
     if complaint is not None:
         return _Failure(complaint, "(status)"), 0
@@ -82,9 +101,10 @@ def _round(
     certificate = (yield from store.origin(paths, release)).certificate
     leaf = None if certificate is None else certificate.leaf
     secret = ((yield from do(ReadFile(paths.probe_secret))) or b"").decode().strip()
+    wanted = _Wanted(digest, leaf, daemon.pid)
     checked = 0
     for target in targets:
-        failure = yield from _probe(target, secret, digest, leaf, policy.probe_timeout_s)
+        failure = yield from _probe(target, secret, wanted, policy.probe_timeout_s)
         if failure is not None:
             return failure, checked
         checked += 1
@@ -112,25 +132,32 @@ def _of_daemon(daemon: DaemonState, release: str) -> str | None:
 
 
 def _probe(
-    target: Target, secret: str, digest: str, leaf: str | None, timeout_s: float
+    target: Target, secret: str, wanted: _Wanted, timeout_s: float
 ) -> Steps[_Failure | None]:
     where = f"{target.scheme}://{target.address} (as `{target.name}`)"
     answer = yield from do(Fetch(target, f"{_PROBE_PREFIX}{secret}", timeout_s))
     shown = f"{_PROBE_PREFIX}…"  # the secret stays out of evidence and logs
-    if answer.error is not None:
-        return _Failure(f"{where}: {answer.error}", shown, answer)
-    if answer.status != 200:
-        return _Failure(f"{where}: the probe path answers {answer.status}", shown, answer)
-    try:
-        served = json.loads(answer.body)["release_digest"]
-    except (ValueError, KeyError, TypeError):
-        return _Failure(f"{where}: the probe path's answer is no probe answer", shown, answer)
-    if served != digest:
-        return _Failure(f"{where}: serves {served}, expected {digest}", shown, answer)
+    problem = answer.error or _probe_complaint(answer, wanted)
     # The release's own chain verified it; another leaf of the same issuer would do that as well.
-    if target.scheme == "https" and leaf is not None and answer.leaf != leaf:
-        text = f"{where}: shows certificate {answer.leaf[:12]}…, the release has {leaf[:12]}…"
-        return _Failure(text, shown, answer)
+    if problem is None and target.scheme == "https" and wanted.leaf not in (None, answer.leaf):
+        have, lacks = answer.leaf[:12], (wanted.leaf or "")[:12]
+        problem = f"shows certificate {have}…, the release has {lacks}…"
+    return None if problem is None else _Failure(f"{where}: {problem}", shown, answer)
+
+
+def _probe_complaint(answer: Fetched, wanted: _Wanted) -> str | None:
+    if answer.status != 200:
+        return f"the probe path answers {answer.status}"
+    try:
+        told = json.loads(answer.body)
+        served, pid = told["release_digest"], told["pid"]
+    except (ValueError, KeyError, TypeError):
+        return "the probe path's answer is no probe answer"
+    if served != wanted.digest:
+        return f"serves {served}, expected {wanted.digest}"
+    # While one daemon takes over from another both hold the sockets.
+    if wanted.pid not in (None, pid):
+        return f"process {pid} answers, expected {wanted.pid}"
     return None
 
 

@@ -16,9 +16,12 @@ AUDIT = "audit.jsonl"
 INCOMING = "incoming"
 BLOBS = "blobs/sha256"
 INSTANCES = "i"
+#: Versions of the daemon, each in a virtual environment of its own.
+PROGRAMS = "opt/zeroserve"
 
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+!]{0,63}")
 _RELEASE = re.compile(r"(\d{6})-[0-9a-f]{4}")
 
 
@@ -39,6 +42,13 @@ def blob(digest: str) -> str:
 def part(digest: str) -> str:
     """Where an upload of these bytes collects until it is complete."""
     return f"{INCOMING}/{bare(digest)}.part"
+
+
+def program(version: str) -> str:
+    """Where a version of the daemon is installed; `BadRequest` for no version (PEP 440)."""
+    if _VERSION.fullmatch(version) is None:
+        raise BadRequest(f"`{version}` is not a version", hint="they look like `0.4.2`")
+    return f"{PROGRAMS}/{version}"
 
 
 def release_name(number: int, site_digest: str) -> str:
@@ -101,6 +111,11 @@ class InstancePaths:
     @property
     def settings(self) -> str:
         return f"{self.home}/instance.json"
+
+    @property
+    def program(self) -> str:
+        """Which version of the daemon runs; absent: that of the installation."""
+        return f"{self.home}/program.json"
 
     @property
     def quarantine(self) -> str:

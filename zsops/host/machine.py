@@ -175,6 +175,11 @@ class RealTools:
             user, f"{system.sysname} {system.release}", Path("/run/systemd/system").is_dir()
         )
 
+    def install_program(self, wheel: str, home: str, version: str) -> None:
+        from zsops.host.wheel import install
+
+        install(self._root / wheel, self._root / home, version)
+
 
 def _no_chunk() -> bytes:
     return b""

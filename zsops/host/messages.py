@@ -219,6 +219,7 @@ class DaemonState:
     started_at: str | None = None
     listeners: tuple[Listener, ...] = ()
     error: str | None = None  # why it is not running, or the last reload's failure
+    draining: int = 0  # daemons that another has taken over from, and that finish their requests
 
 
 @frozen
@@ -471,6 +472,44 @@ class Revert:
     token: int
     instance: str
     reason: str
+
+
+# -- the daemon's version -------------------------------------------------------------------------
+
+
+@frozen
+class StageProgram:
+    """Announce a wheel of the daemon; its bytes follow as those of a tar do."""
+
+    token: int
+    instance: str  # whose lease this is; the version is there for every instance
+    version: str
+    digest: str
+    size: int
+    who: str = ""
+    why: str = ""
+
+
+@frozen
+class ProgramStaged:
+    """The version is installed, and does not run yet."""
+
+    version: str
+    received: int  # bytes that crossed the wire for it
+
+
+@frozen
+class Upgrade:
+    """Have an installed version take over from the daemon that runs. Repeating it is a no-op."""
+
+    token: int
+    instance: str
+    version: str
+    health: HealthPolicy = HealthPolicy()
+    drain_s: float = 60.0  # what the old daemon gets to finish its requests
+    start_timeout_s: float = 20.0
+    who: str = ""
+    why: str = ""
 
 
 # -- afterwards -----------------------------------------------------------------------------------

@@ -43,8 +43,21 @@ def fetch(target: Target, anchor: Path, path: str, timeout_s: float) -> Fetched:
         return Fetched(error=f"{type(error).__name__}: {error}")
 
 
+def _connect(address: str, timeout_s: float) -> socket.socket:
+    if not address.startswith("unix:"):
+        return socket.create_connection(split_address(address), timeout_s)
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        link.settimeout(timeout_s)
+        link.connect(address.removeprefix("unix:"))
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
 def _fetch(target: Target, anchor: Path, path: str, timeout_s: float) -> Fetched:
-    link = socket.create_connection(split_address(target.address), timeout_s)
+    link = _connect(target.address, timeout_s)
     leaf = ""
     try:
         if target.scheme == "https":

@@ -21,6 +21,9 @@ T = TypeVar("T")
 # A unix socket's path must fit into 108 bytes; deep roots get a short one elsewhere.
 _SOCKET_PATH_BYTES_MAX = 100
 _IN_PLACE_BYTES = 128
+#: Daemons of one instance that run side by side: one serves, one may be about to, one may drain.
+SLOTS = ("a", "b", "c")
+FIRST_SLOT = SLOTS[0]
 
 
 @frozen
@@ -38,15 +41,41 @@ class Supervisor:
 
 @frozen
 class Daemon:
-    """`daemon.json`: the daemon a supervisor started."""
+    """`daemon.json`: the daemon that serves; `candidate.json`: one that is to take over from it."""
 
     pid: int
     started: int
     boot_id: str
+    slot: str = FIRST_SLOT
 
     @property
     def identity(self) -> Identity:
         return Identity(self.pid, self.started)
+
+
+@frozen
+class SlotWish:
+    """`slot-wish.json`: what a request asks of the supervisor about the other slot.
+
+    `action`: `start` a candidate of `version` (None: of this installation), have it take over
+    (`swap`), `keep` it then, or `drop` it. When the process that asked dies before that, the
+    candidate ends, or the chosen version takes over again.
+    """
+
+    id: str
+    action: str
+    owner: int
+    owner_started: int
+    version: str | None = None
+    drain_s: float = 0.0
+
+
+@frozen
+class SlotAnswer:
+    """`slot-answer.json`: the wish is done; `error`: it is not, or its candidate has ended."""
+
+    id: str
+    error: str | None = None
 
 
 @frozen
@@ -75,8 +104,20 @@ class RunRecords:
 
     @property
     def socket(self) -> Path:
-        """The daemon's control socket."""
-        usual = self.home / "control.sock"
+        """The control socket of the daemon that serves."""
+        record = self.load(Daemon, "daemon.json")
+        return self.control(FIRST_SLOT if record is None else record.slot)
+
+    def control(self, slot: str) -> Path:
+        """The control socket of a slot's daemon."""
+        return self._socket("control.sock" if slot == FIRST_SLOT else f"control-{slot}.sock")
+
+    def door(self, slot: str) -> Path:
+        """Where one daemon is asked when two accept from the same listeners."""
+        return self._socket(f"door-{slot}.sock")
+
+    def _socket(self, name: str) -> Path:
+        usual = self.home / name
         if len(os.fsencode(usual)) <= _SOCKET_PATH_BYTES_MAX:
             return usual
         from tempfile import gettempdir

@@ -17,6 +17,7 @@ from zsops.host import (
     lease,
     logs,
     material,
+    program,
     protocol,
     prune,
     recover,
@@ -31,6 +32,7 @@ from zsops.host import hold as holding
 from zsops.host import install as installing
 from zsops.host import messages as m
 from zsops.host import observe as observing
+from zsops.host import upgrade as upgrading
 from zsops.host.effects import (
     AboutMachine,
     BootId,
@@ -131,6 +133,12 @@ class HostService:
 
     def daemon_status(self, instance: str) -> m.DaemonState:
         return self._look(_status(instance))
+
+    def stage_program(self, request: m.StageProgram) -> m.ProgramStaged:
+        return self._change(program.stage(request))
+
+    def upgrade(self, request: m.Upgrade) -> m.Outcome:
+        return self._change(upgrading.upgrade(request))
 
     def start_daemon(self, instance: str) -> m.DaemonState:
         return self._change(_start(instance))

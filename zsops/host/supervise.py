@@ -17,42 +17,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from zeroserve.errors import ZeroserveError
 from zsops import process
 from zsops.errors import ZsopsError
-from zsops.host import journal, recover
+from zsops.host import journal, program, recover
 from zsops.host.daemon import host_argv
 from zsops.host.effects import drive
 from zsops.host.health import settings
 from zsops.host.machine import Machine
 from zsops.host.messages import InstanceSettings
-from zsops.host.records import Armed, Daemon, Failure, RunRecords, Supervisor
+from zsops.host.records import Armed, Failure, RunRecords, Supervisor
 from zsops.host.service import HostService
+from zsops.host.slots import Slots
 
 _LOOK_EVERY_S = 1.0
 _BACKOFF_S_MIN, _BACKOFF_S_MAX = 0.2, 10.0
 _STEADY_S = 5.0  # a daemon that ran this long was not a failed start
-_GRACE_S = 30.0  # what the daemon gets to drain before it is killed
+_GRACE_S = 30.0  # what a revert gets to end before it is killed
 _EXPIRE_RETRY_S = 2.0
-_ERROR_TEXT_BYTES = 4096
-
-
-def daemon_argv(root: Path, records: RunRecords, wish: InstanceSettings) -> list[str]:
-    """The daemon's command line for an instance."""
-    paths = records.paths
-    program = wish.program or _own_program()
-    argv = [*program, "--release", str(root / paths.current), "--control", str(records.socket)]
-    argv += ["--probe-file", str(root / paths.probe_secret)]
-    for address in wish.tls_addresses:
-        argv += ["--tls-addr", address]
-    for address in wish.addresses:
-        argv += ["--addr", address]
-    argv += ["--log-format", wish.log_format, "--access-log", str(root / paths.log / "access.log")]
-    return [*argv, *wish.flags]
-
-
-def _own_program() -> tuple[str, ...]:
-    beside = Path(sys.executable).with_name("zeroserve")
-    return (str(beside),) if beside.is_file() else (sys.executable, "-m", "zeroserve")
 
 
 class Supervise:
@@ -64,14 +46,20 @@ class Supervise:
         self._machine = Machine(root)
         self._records = RunRecords(root, instance)
         self._instance = instance
-        self._child: process.Child | process.Adopted | None = None
         self._started_at = 0.0
-        self._log_start = 0
         self._restart_at = 0.0
         self._backoff_s = _BACKOFF_S_MIN
         self._expiry: process.Child | None = None
         self._expire_at = 0.0
         self._stopping = False
+        boot = self._machine.clock.boot_id()
+        self._slots = Slots(root, self._records, boot, self._settings, self._chosen, self._say)
+
+    def _settings(self) -> InstanceSettings:
+        return drive(settings(self._records.paths), self._machine)
+
+    def _chosen(self) -> str | None:
+        return drive(program.chosen(self._records.paths), self._machine)
 
     def run(self, wake: int) -> int:
         """Until SIGTERM. `wake`: descriptor that gets a byte for each signal.
@@ -81,6 +69,7 @@ class Supervise:
         self._announce()
         while not self._stopping:
             self._keep_daemon()
+            self._slots.attend(self._machine.clock.now())
             self._keep_deadline()
             self._sleep(wake)
         self._end()
@@ -94,28 +83,19 @@ class Supervise:
         # Now, while there is room: a deadline must be taken over on a full disk, too.
         self._records.save_in_place(Armed(0, os.getpid()), "armed.json")
         self._records.save(Supervisor(me.pid, me.started, boot), "supervise.json")
-        self._child = self._left_daemon(boot)
         # Recovery is for an instance whose daemon is down; with it up, a revert that is due takes
         # the usual way, reload and health check included.
-        if not self._settled and self._child is None:
+        if not self._settled and self._slots.live is None:
             done = HostService(self._machine, str(self._root)).recover(self._instance)
             if done is not None and done.note is not None:
                 self._say(f"recovery: {done.note}")
-
-    def _left_daemon(self, boot: str) -> process.Adopted | None:
-        """The daemon of a supervisor that was killed: it serves on, and is ours now."""
-        left = self._records.load(Daemon, "daemon.json")
-        if left is None or left.boot_id != boot or not left.identity.is_alive():
-            return None
-        self._say(f"took over the daemon, pid {left.pid}")
-        return process.Adopted(left.identity)
 
     # -- the daemon ------------------------------------------------------------------
 
     def _keep_daemon(self) -> None:
         now = self._machine.clock.now()
-        if self._child is not None:
-            code = self._child.poll()
+        if self._slots.live is not None:
+            code = self._slots.live.poll()
             if code is None:
                 return
             self._ended(code, now)
@@ -123,33 +103,21 @@ class Supervise:
             self._start(now)
 
     def _start(self, now: float) -> None:
-        wish = drive(settings(self._records.paths), self._machine)
-        self._records.socket.parent.mkdir(mode=0o700, exist_ok=True)
-        log_path = self._root / self._records.paths.log / "daemon.log"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        log = os.open(log_path, flags, 0o640)
+        self._started_at = now
         try:
-            self._log_start = os.fstat(log).st_size
-            self._started_at = now
-            argv = daemon_argv(self._root, self._records, wish)
-            self._child = process.start_logged(argv, log=log)
+            self._slots.start()
         except OSError as error:
-            self._failed(f"`{wish.program or 'zeroserve'}` cannot be started: {error}", now)
-            return
-        finally:
-            os.close(log)
-        who = self._child.identity
-        boot = self._machine.clock.boot_id()
-        with contextlib.suppress(OSError):  # it serves without its record as well
-            self._records.save(Daemon(who.pid, who.started, boot), "daemon.json")
-        self._say(f"started the daemon, pid {who.pid}")
+            self._failed(f"the daemon cannot be started: {error}", now)
+        except ZeroserveError as error:
+            self._failed(f"error[{error.code}]: {error.message}", now)
 
     def _ended(self, code: int, now: float) -> None:
-        self._child = None
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
-        if now - self._started_at >= _STEADY_S:
+        steady = now - self._started_at >= _STEADY_S
+        if steady:
             self._backoff_s = _BACKOFF_S_MIN
-        self._failed(self._last_words() or f"the daemon ended with {how}", now)
+        words = self._slots.forget(keep_sockets=steady)
+        self._failed(words or f"the daemon ended with {how}", now)
 
     def _failed(self, error: str, now: float) -> None:
         self._say(f"{error}; next start in {self._backoff_s:g} s")
@@ -157,16 +125,6 @@ class Supervise:
             self._records.save(Failure(error, now), "failure.json")
         self._restart_at = now + self._backoff_s
         self._backoff_s = min(self._backoff_s * 2, _BACKOFF_S_MAX)
-
-    def _last_words(self) -> str:
-        """The error line of the daemon that just ended, else its last line."""
-        log_path = self._root / self._records.paths.log / "daemon.log"
-        with log_path.open("rb") as log:
-            size = log.seek(0, os.SEEK_END)
-            log.seek(max(self._log_start, size - _ERROR_TEXT_BYTES))
-            lines = [line for line in log.read().decode("utf-8", "replace").splitlines() if line]
-        errors = [line for line in lines if line.startswith("error")]
-        return (errors or lines or [""])[-1].strip()
 
     # -- the deadline ----------------------------------------------------------------
 
@@ -195,7 +153,7 @@ class Supervise:
 
     def _sleep(self, wake: int) -> None:
         timeout = _LOOK_EVERY_S
-        if self._child is None:
+        if self._slots.live is None:
             timeout = min(timeout, max(0.0, self._restart_at - self._machine.clock.now()))
         if not select.select([wake], [], [], timeout)[0]:
             return
@@ -210,11 +168,8 @@ class Supervise:
         self._say("stopping")
         if self._expiry is not None:
             self._expiry.close(_GRACE_S)
-        if self._child is not None:
-            self._child.send(signal.SIGTERM)
-            code = self._child.close(_GRACE_S)
-            self._say(f"the daemon ended with {code}")
-        for record in ("supervise.json", "daemon.json", "armed.json", "failure.json"):
+        self._slots.end()
+        for record in ("supervise.json", "armed.json", "failure.json"):
             self._records.drop(record)
 
     def _say(self, text: str) -> None:

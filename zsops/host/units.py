@@ -73,8 +73,11 @@ StartLimitIntervalSec=0
 Type=exec
 User={wish.user}
 ExecStart={wish.program} supervise --root {wish.root} --instance {instance}
-# Killed, it leaves its daemon serving, and the next one takes that over.
+# Killed, it leaves its daemon serving, and the next one takes that over. The listening sockets are
+# kept for it here, so that a new version of the daemon can still be started beside that one.
 KillMode=process
+NotifyAccess=main
+FileDescriptorStoreMax=16
 TimeoutStopSec=60
 Restart=on-failure
 RestartSec=1

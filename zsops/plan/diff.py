@@ -85,6 +85,8 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         switches=switches,
         daemon=action,
         daemon_note=note,
+        old_version=seen.daemon.version,
+        new_version=None if wish.daemon_version == seen.daemon.version else wish.daemon_version,
         settings_changed=settings_changed,
         recovers=seen.phase.in_flight,
         url=wish.url,

@@ -61,6 +61,10 @@ class InstancePlan(_Value):
     switches: bool = Field(description="another release goes into service")
     daemon: DaemonAction
     daemon_note: str
+    old_version: str | None = Field(default=None, description="of the daemon that runs")
+    new_version: str | None = Field(
+        default=None, description="of the daemon that takes over; null: none does"
+    )
     settings_changed: bool
     recovers: bool = Field(description="a deployment that was left unfinished is undone first")
     url: str
@@ -72,7 +76,11 @@ class InstancePlan(_Value):
     def is_no_op(self) -> bool:
         """Nothing to do: the wish is in service, confirmed, and its daemon runs as asked."""
         return not (
-            self.switches or self.settings_changed or self.recovers or self.daemon != "none"
+            self.switches
+            or self.settings_changed
+            or self.recovers
+            or self.daemon != "none"
+            or self.new_version is not None
         )
 
 

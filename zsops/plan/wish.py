@@ -44,6 +44,7 @@ class WishedInstance:
     url: str
     material: WishedMaterial | None = None
     sites: tuple[m.SitePart, ...] = ()
+    daemon_version: str | None = None  # None: whatever runs there is good
 
 
 @dataclass(frozen=True)

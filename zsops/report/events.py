@@ -22,6 +22,7 @@ Step = Literal[
     "health",
     "probe",
     "confirm",
+    "drain",
     "revert",
     "done",
 ]

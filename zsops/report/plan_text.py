@@ -53,6 +53,11 @@ def _instance(plan: InstancePlan, now: datetime, *, full: bool) -> list[str]:
     lines += _secrets(plan.secrets, now)
     if plan.switches:
         lines.append(f"    upload about {size_text(plan.upload)} of {size_text(plan.size)}")
+    if plan.new_version is not None:
+        old = plan.old_version or "none"
+        lines.append(
+            f"    daemon: {old} -> {plan.new_version}, side by side; no connection dropped"
+        )
     if plan.daemon != "none":
         lines.append(f"    daemon: {plan.daemon_note}")
     lines += [f"    warning: {each}" for each in plan.warnings]

@@ -30,6 +30,7 @@ _LEADS_TO: dict[Step, Step] = {
     "start": "reload",
     "arm": "switch",
     "probe": "confirm",
+    "drain": "confirm",
 }
 _NOTICED_MS = 500
 

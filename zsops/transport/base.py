@@ -120,6 +120,21 @@ class HostSession(Protocol):
     def reload_daemon(self, instance: str) -> m.DaemonState:
         """Have the daemon load what is in service anew; `DaemonFailed` when it will not."""
 
+    def stage_program(
+        self, request: m.StageProgram, wheel: BinaryIO, progress: UploadProgress | None = None
+    ) -> m.ProgramStaged:
+        """Send a wheel and have it installed beside what runs; continues like `stage`.
+
+        Raises `ProgramRefused`, `DigestMismatch`, `DiskFull`, `StaleToken`.
+        """
+
+    def upgrade(self, request: m.Upgrade) -> Iterator[m.StepEvent]:
+        """Have an installed version take over; the last event has the outcome.
+
+        `committed`; `reverted`: the old version serves; `unsafe`. Raises only before anything
+        moved: `DaemonStopped`, `NotInstalled`, `DeployInFlight`, `StaleToken`.
+        """
+
     def facts(self) -> upkeep.HostFacts:
         """The machine: its clock, software, user, disk."""
 

@@ -78,28 +78,38 @@ class FramedSession:
             return self._stage(replace(request, extents=""), tar, progress)
 
     def _stage(self, request: m.Stage, tar: BinaryIO, progress: UploadProgress | None) -> m.Staged:
-        self._send(calls.STAGE, request)
+        return self._upload(calls.STAGE, request, request.size, tar, progress)
+
+    def _upload(
+        self,
+        call: calls.Call[Q, A],
+        request: Q,
+        total: int,
+        tar: BinaryIO,
+        progress: UploadProgress | None,
+    ) -> A:
+        self._send(call, request)
         frame = self._frame_past_events()
         if "offset" not in frame:
-            return self._answer(calls.STAGE, frame)
+            return self._answer(call, frame)
         missing = from_json(m.StageOffset, frame["offset"]).missing
-        here = request.size - sum(size for _, size in missing)
+        here = total - sum(size for _, size in missing)
         for offset, size in missing:
             tar.seek(offset)
             left = size
             while left:
                 if progress is not None:
-                    progress(here, request.size)
+                    progress(here, total)
                 chunk = tar.read(min(CHUNK_BYTES, left))
                 if not chunk:
-                    raise ProtocolMismatch(f"the host wants {left} bytes past the tar's end")
+                    raise ProtocolMismatch(f"the host wants {left} bytes past the file's end")
                 self._writer.send(chunk)
                 left -= len(chunk)
                 here += len(chunk)
         if progress is not None:
-            progress(here, request.size)
+            progress(here, total)
         self._writer.send(b"")
-        return self._answer(calls.STAGE, self._frame())
+        return self._answer(call, self._frame())
 
     def apply(self, request: m.Apply) -> Iterator[m.StepEvent]:
         return self._events(calls.APPLY, request)
@@ -142,6 +152,14 @@ class FramedSession:
 
     def reload_daemon(self, instance: str) -> m.DaemonState:
         return self._ask(calls.RELOAD_DAEMON, calls.OfInstance(instance))
+
+    def stage_program(
+        self, request: m.StageProgram, wheel: BinaryIO, progress: UploadProgress | None = None
+    ) -> m.ProgramStaged:
+        return self._upload(calls.STAGE_PROGRAM, request, request.size, wheel, progress)
+
+    def upgrade(self, request: m.Upgrade) -> Iterator[m.StepEvent]:
+        return self._events(calls.UPGRADE, request)
 
     def facts(self) -> upkeep.HostFacts:
         return self._ask(calls.FACTS, calls.Nothing())

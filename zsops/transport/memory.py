@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from zeroserve.pack.member_index import MemberIndex
-from zsops.errors import HostUnreachable, LinkLost
+from zsops.errors import HostUnreachable, LinkLost, ProgramRefused
 from zsops.host import machine, seal, upkeep
 from zsops.host import messages as m
 from zsops.host.effects import Effect
@@ -63,6 +63,7 @@ class MemoryTools:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self.dead_processes: set[int] = set()
+        self.refuses_wheels: set[bytes] = set()
 
     def findings(self, path: str) -> tuple[str, ...]:
         with tempfile.TemporaryDirectory() as folder:
@@ -121,6 +122,16 @@ class MemoryTools:
 
     def about(self) -> About:
         return About("nobody", "memory 1", systemd=False)
+
+    def install_program(self, wheel: str, home: str, version: str) -> None:
+        content = self._disk.read(wheel) or b""
+        if content in self.refuses_wheels:
+            raise ProgramRefused(f"version {version} does not run on this host: a fault")
+        place = f"{home}/zeroserve"
+        self._disk.unlink(place)
+        self._disk.write(place, content, 0o750)
+        self._disk.fsync(place)
+        self._disk.fsync(home)
 
     def _write_out(self, path: str, place: Path) -> None:
         for name in self._disk.list_dir(path):
@@ -291,6 +302,17 @@ class MemorySession:
 
     def stop_daemon(self, instance: str) -> bool:
         return self._host().stop_daemon(instance)
+
+    def stage_program(
+        self, request: m.StageProgram, wheel: BinaryIO, progress: UploadProgress | None = None
+    ) -> m.ProgramStaged:
+        upload = _Upload(self._memory, request.size, wheel, progress)
+        self._memory.world.on_offset = upload.begin
+        self._memory.world.chunks = upload.chunk
+        return self._host().stage_program(request)
+
+    def upgrade(self, request: m.Upgrade) -> Iterator[m.StepEvent]:
+        return self._events(lambda: self._host().upgrade(request))
 
     def facts(self) -> upkeep.HostFacts:
         return self._host().facts()

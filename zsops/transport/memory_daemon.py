@@ -11,11 +11,14 @@ import io
 import json
 import tarfile
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from zeroserve.pack.hosts import HOSTS_PATH
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import DaemonState, InstanceSettings, Listener
 from zsops.host.world import Disk, Fetched, ReloadAnswer, Started, Target
+
+_DOOR = "unix:door"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,14 @@ class Loaded:
     shown: bytes | None = None  # a fault: another certificate is shown than was loaded
 
 
+@dataclass(frozen=True)
+class Process:
+    """Which program a daemon is."""
+
+    pid: int = 1
+    version: str = "memory"
+
+
 class MemoryDaemon:
     """`DaemonDoor` for the instances on `disk`."""
 
@@ -40,6 +51,10 @@ class MemoryDaemon:
         self.running: dict[str, Loaded] = {}
         self.supervised: set[str] = set()
         self.generation: dict[str, int] = {}
+        self.processes: dict[str, Process] = {}
+        self.candidates: dict[str, tuple[Loaded, Process]] = {}
+        self._pids = count(100)
+        self._probation: set[str] = set()  # took over, and is not kept yet
         self.armed_seq: dict[str, int] = {}
         # Faults, by release digest where one release is to be bad:
         self.refuses: dict[str, str] = {}  # a reload or start answers with this error
@@ -47,6 +62,9 @@ class MemoryDaemon:
         self.serves_badly: set[str] = set()  # status 500 for everything but the probe path
         self.start_error: str | None = None  # as a port in use
         self.takes_timers = True
+        # By version: `start` (does not start), `door` (serves badly as a candidate), `swap` (dies
+        # before it takes over), `public` (serves badly once it has).
+        self.bad_versions: dict[str, str] = {}
 
     # -- the door --------------------------------------------------------------------
 
@@ -58,8 +76,8 @@ class MemoryDaemon:
         return DaemonState(
             running=True,
             supervised=supervised,
-            pid=1,
-            version="memory",
+            pid=self._process(instance).pid,
+            version=self._process(instance).version,
             generation=self.generation.get(instance, 1),
             release=loaded.release,
             release_digest=loaded.release_digest,
@@ -91,14 +109,66 @@ class MemoryDaemon:
         loaded = self.start_error or self._load(instance)
         if isinstance(loaded, str):
             return Started(True, loaded)
+        version = self._chosen(instance)
+        if self.bad_versions.get(version) == "start":
+            return Started(True, "a fault at the start")
         self.running[instance] = loaded
+        self.processes[instance] = Process(next(self._pids), version)
         self.generation[instance] = 1
         return Started(True)
+
+    def start_slot(self, instance: str, version: str | None, timeout_s: float) -> Started:
+        del timeout_s
+        loaded = self._load(instance)
+        wanted = version or "memory"
+        if isinstance(loaded, str):
+            return Started(True, loaded)
+        if self.bad_versions.get(wanted) == "start":
+            return Started(True, "a fault at the start")
+        self.candidates[instance] = (loaded, Process(next(self._pids), wanted))
+        return Started(True)
+
+    def candidate(self, instance: str) -> DaemonState:
+        found = self.candidates.get(instance)
+        if found is None:
+            return DaemonState(running=False, error="there is no candidate")
+        loaded, process = found
+        return DaemonState(
+            running=True,
+            supervised=True,
+            pid=process.pid,
+            version=process.version,
+            generation=1,
+            release=loaded.release,
+            release_digest=loaded.release_digest,
+            site_digest=loaded.site_digest,
+            listeners=(Listener("https", _DOOR),),
+        )
+
+    def swap(self, instance: str, drain_s: float, timeout_s: float) -> str | None:
+        del drain_s, timeout_s
+        found = self.candidates.pop(instance, None)
+        if found is None or self.bad_versions.get(found[1].version) == "swap":
+            return "there is no candidate to take over"
+        self.running[instance], self.processes[instance] = found
+        self.generation[instance] = 1
+        self._probation.add(instance)
+        return None
+
+    def keep(self, instance: str, timeout_s: float) -> str | None:
+        del timeout_s
+        self._probation.discard(instance)
+        return None
+
+    def drop(self, instance: str, timeout_s: float) -> None:
+        del timeout_s
+        self.candidates.pop(instance, None)
 
     def stop(self, instance: str) -> bool:
         was = instance in self.supervised or instance in self.running
         self.supervised.discard(instance)
         self.running.pop(instance, None)
+        self.candidates.pop(instance, None)
         return was
 
     def arm(self, instance: str, journal_seq: int, timeout_s: float) -> bool:
@@ -111,14 +181,19 @@ class MemoryDaemon:
     def fetch(self, target: Target, path: str, timeout_s: float) -> Fetched:
         del timeout_s
         instance = target.anchor.split("/")[1]
-        loaded = self.running.get(instance)
+        loaded, process = self.running.get(instance), self._process(instance)
+        fault = "public"
+        if target.address == _DOOR and instance in self.candidates:
+            (loaded, process), fault = self.candidates[instance], "door"
         if loaded is None:
             return Fetched(error="ConnectionRefusedError: nobody listens")
+        if self.bad_versions.get(process.version) == fault:
+            return _answer(500, b"a fault of this version")
         if target.scheme == "https" and loaded.cert != self._disk.read(target.anchor):
             return Fetched(error="the certificate does not verify: self-signed certificate")
         secret = (self._disk.read(InstancePaths(instance).probe_secret) or b"").decode()
         if path == f"/.zeroserve/probe/{secret}":
-            answer = {"v": 1, "pid": 1, "generation": self.generation.get(instance, 1)}
+            answer = {"v": 1, "pid": process.pid, "generation": self.generation.get(instance, 1)}
             digests = {"release_digest": loaded.release_digest, "site_digest": loaded.site_digest}
             told = _answer(200, json.dumps({**answer, **digests}).encode())
             return replace(
@@ -134,11 +209,29 @@ class MemoryDaemon:
         """The daemon dies; its supervisor lives and would start it again."""
         self.running.pop(instance, None)
 
+    def asker_died(self) -> None:
+        """Whoever asked is gone: supervisors end candidates, and go back to what is chosen."""
+        self.candidates.clear()
+        for instance in self._probation & self.running.keys():
+            chosen = self._chosen(instance)
+            if self._process(instance).version != chosen:
+                self.processes[instance] = Process(next(self._pids), chosen)
+        self._probation.clear()
+
     def power_off(self) -> None:
         """Everything that runs is gone."""
         self.running.clear()
+        self.candidates.clear()
+        self._probation.clear()
         self.supervised.clear()
         self.armed_seq.clear()
+
+    def _process(self, instance: str) -> Process:
+        return self.processes.get(instance, Process())
+
+    def _chosen(self, instance: str) -> str:
+        raw = self._disk.read(InstancePaths(instance).program)
+        return "memory" if raw is None else str(json.loads(raw)["version"])
 
     # -- loading ---------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ BASE: dict[str, Any] = {
         "blog": {"src": "a", "build": {"run": "make", "out": "b"}, "checks": [{"path": "/"}]}
     },
     "strategies": {"careful": {}},
+    "daemon": {"version": "0.4.2"},
     "tls": {"acme_org": {"cert": "a.crt", "key": "a.key"}},
     "ech": {"acme_org": {"public_name": "a.org", "dir": "ech"}},
     "environments": {

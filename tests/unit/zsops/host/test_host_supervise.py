@@ -81,7 +81,7 @@ def test_why_a_daemon_does_not_start_is_told(host: LocalHost) -> None:
         with other.transport.connect() as session:
             settings = m.InstanceSettings(("localhost",), (taken,), program=FAKE)
             session.install(m.Install("web", settings))
-            with pytest.raises(DaemonFailed, match="Address already in use"):
+            with pytest.raises(DaemonFailed, match="is in use already"):
                 session.start_daemon("web")
             other.supervisor()
             assert session.stop_daemon("web")

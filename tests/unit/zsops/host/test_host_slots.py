@@ -1,0 +1,159 @@
+"""Two daemons of one instance, by real processes: one takes over from the other on its sockets."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+from support.deployment import deploy
+from support.local_host import FAKE, LocalHost, local_host
+from support.polling import wait_until
+from support.process import run
+from support.sites import site
+
+from zsops.host import messages as m
+from zsops.host.daemon import LocalDaemon
+from zsops.host.records import Daemon
+
+ONE, TWO = site("one"), site("two")
+_WAIT_S = 20.0
+
+
+@pytest.fixture
+def host() -> Iterator[LocalHost]:
+    with local_host(FAKE) as made:
+        made.install()
+        deploy(made.transport, ONE)
+        made.supervisor()
+        yield made
+
+
+def _status(host: LocalHost) -> m.DaemonState:
+    return LocalDaemon(host.root).status("web")
+
+
+def _candidate_recorded(host: LocalHost) -> bool:
+    return host.records.load(Daemon, "candidate.json") is not None
+
+
+def test_a_second_daemon_takes_over_on_the_same_sockets(host: LocalHost) -> None:
+    door, old, before = LocalDaemon(host.root), host.daemon(), _status(host)
+    assert door.start_slot("web", None, _WAIT_S).error is None
+    candidate = door.candidate("web")
+    assert candidate.running
+    assert candidate.pid != before.pid
+    assert [each.address.partition(":")[0] for each in candidate.listeners] == ["unix"]
+    assert _status(host).pid == before.pid
+    assert door.swap("web", 5.0, _WAIT_S) is None
+    after = _status(host)
+    assert (after.pid, after.listeners) == (candidate.pid, before.listeners)
+    wait_until(lambda: not old.is_alive(), what="the old daemon's end")
+    assert host.page() == ONE.page
+    done = deploy(host.transport, TWO)
+    assert host.page(done.release) == TWO.page
+    assert host.daemon().pid == candidate.pid
+
+
+def test_again_and_again(host: LocalHost) -> None:
+    door = LocalDaemon(host.root)
+    for _ in range(4):
+        assert door.start_slot("web", None, _WAIT_S).error is None
+        candidate = door.candidate("web").pid
+        assert door.swap("web", 5.0, _WAIT_S) is None
+        assert door.keep("web", _WAIT_S) is None
+        assert _status(host).pid == candidate
+        assert host.page() == ONE.page
+    host.daemon()
+
+
+def test_a_candidate_is_dropped_and_the_old_one_stays(host: LocalHost) -> None:
+    door, old = LocalDaemon(host.root), host.daemon()
+    assert door.start_slot("web", None, _WAIT_S).error is None
+    assert "another candidate" in (door.start_slot("web", None, _WAIT_S).error or "")
+    door.drop("web", _WAIT_S)
+    assert not door.candidate("web").running
+    assert door.swap("web", 5.0, _WAIT_S) == "there is no candidate to take over"
+    assert host.daemon() == old
+    assert host.page() == ONE.page
+
+
+def test_a_candidate_ends_when_whoever_asked_for_it_dies(host: LocalHost) -> None:
+    old = host.daemon()
+    script = f"""\
+from pathlib import Path
+from zsops.host.daemon import LocalDaemon
+print(LocalDaemon(Path({str(host.root)!r})).start_slot("web", None, 20.0).error)
+"""
+    asked = run([sys.executable, "-c", script])
+    assert asked.text == "None\n", asked.stderr
+    wait_until(lambda: not _candidate_recorded(host), what="the candidate's end")
+    assert host.daemon() == old
+    assert LocalDaemon(host.root).start_slot("web", None, _WAIT_S).error is None
+
+
+def test_what_took_over_goes_back_when_nobody_keeps_it(host: LocalHost) -> None:
+    """The chosen version, which is not the one that runs now, takes over again; no restart."""
+    old = host.daemon()
+    script = f"""\
+import json
+from pathlib import Path
+from zsops.host.daemon import LocalDaemon
+root = Path({str(host.root)!r})
+door = LocalDaemon(root)
+assert door.start_slot("web", None, 20.0).error is None
+assert door.swap("web", 5.0, 20.0) is None
+print(door.status("web").pid)
+# As if another version were chosen: one that is installed, and is the fake daemon, too.
+home = root / "opt/zeroserve/1.0.0"
+(home / "bin").mkdir(parents=True)
+program = home / "bin/zeroserve"
+program.write_text('#!/bin/sh\\nexec {FAKE[0]} {FAKE[1]} "$@"\\n')
+program.chmod(0o755)
+(home / "complete.json").write_text(json.dumps({{"version": "1.0.0", "wheel": "x"}}))
+(root / "i/web/program.json").write_text(json.dumps({{"version": "1.0.0"}}))
+"""
+    asked = run([sys.executable, "-c", script])
+    assert asked.code == 0, asked.stderr
+    swapped = int(asked.text)
+    wait_until(lambda: _status(host).pid not in (None, old.pid, swapped), what="the way back")
+    assert host.page() == ONE.page
+    host.daemon()
+
+
+def test_why_a_candidate_does_not_start_is_told(host: LocalHost) -> None:
+    old = host.daemon()
+    missing = LocalDaemon(host.root).start_slot("web", "9.9.9", _WAIT_S)
+    assert "cannot be started" in (missing.error or "")
+    assert host.daemon() == old
+
+
+def test_a_supervisor_that_took_a_daemon_over_has_its_sockets_too(host: LocalHost) -> None:
+    supervisor, old, before = host.supervisor(), host.daemon(), _status(host)
+    assert supervisor.send(signal.SIGKILL)
+    wait_until(lambda: not supervisor.is_alive(), what="its end")
+    with host.transport.connect() as session:
+        session.start_daemon("web")
+    assert host.supervisor() != supervisor
+    door = LocalDaemon(host.root)
+    assert door.start_slot("web", None, _WAIT_S).error is None
+    assert door.swap("web", 5.0, _WAIT_S) is None
+    wait_until(lambda: not old.is_alive(), what="the old daemon's end")
+    assert _status(host).listeners == before.listeners
+    assert host.page() == ONE.page
+
+
+def test_a_killed_supervisors_candidate_is_ended_by_the_next(host: LocalHost) -> None:
+    supervisor, old = host.supervisor(), host.daemon()
+    assert LocalDaemon(host.root).start_slot("web", None, _WAIT_S).error is None
+    record = host.records.load(Daemon, "candidate.json")
+    assert record is not None
+    supervisor.send(signal.SIGKILL)
+    wait_until(lambda: not supervisor.is_alive(), what="its end")
+    with host.transport.connect() as session:
+        session.start_daemon("web")
+    host.supervisor()
+    wait_until(lambda: not record.identity.is_alive(), what="the candidate's end")
+    assert host.daemon() == old
+    assert host.page() == ONE.page

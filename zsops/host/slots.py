@@ -1,0 +1,341 @@
+"""Slots: the daemons of one instance. One serves; a second may run beside it and take over.
+
+Both accept from the listening sockets that the supervisor holds (`sockets.py`), so a change of
+daemons refuses no connection: the new one serves before the old one is told to drain. Each has a
+control socket and a door of its own, where it alone answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from zeroserve.control.client import ControlClient
+from zeroserve.control.listeners import BoundListener
+from zeroserve.errors import ZeroserveError
+from zsops import process
+from zsops.frozen import frozen
+from zsops.host import program as programs
+from zsops.host import sockets
+from zsops.host.messages import InstanceSettings
+from zsops.host.records import FIRST_SLOT, SLOTS, Daemon, RunRecords, SlotAnswer, SlotWish
+
+_GRACE_S_MAX = 3600.0  # the supervisor decides when a daemon has drained long enough, not it
+_END_S = 10.0  # what a daemon gets to finish its requests when all of it is to end
+_KILL_S = 5.0
+_ANSWER_S = 1.0
+_ERROR_TEXT_BYTES = 4096
+
+Process = process.Child | process.Adopted
+
+
+def daemon_argv(
+    root: Path,
+    records: RunRecords,
+    wish: InstanceSettings,
+    slot: str,
+    listeners: list[BoundListener],
+) -> list[str]:
+    """The arguments of an instance's daemon that inherits its sockets."""
+    paths = records.paths
+    argv = ["--release", str(root / paths.current)]
+    argv += ["--control", str(records.control(slot))]
+    argv += ["--probe-file", str(root / paths.probe_secret), "--grace", f"{_GRACE_S_MAX:g}"]
+    for each in listeners:
+        flag = "--tls-addr" if each.scheme == "https" else "--addr"
+        argv += [flag, f"fd:{each.sockets[0].fileno()}"]
+    door = "--tls-addr" if wish.tls_addresses else "--addr"
+    argv += [door, f"unix:{records.door(slot)}"]
+    argv += ["--log-format", wish.log_format, "--access-log", str(root / paths.log / "access.log")]
+    return [*argv, *wish.flags]
+
+
+@frozen
+class _Leaving:
+    """A daemon that drains; `until` is on `Clock.now`."""
+
+    child: Process
+    slot: str
+    until: float
+    told_twice: bool = False
+
+
+class Slots:
+    """The processes and sockets of one instance, for its supervisor's loop."""
+
+    def __init__(
+        self,
+        root: Path,
+        records: RunRecords,
+        boot: str,
+        wish: Callable[[], InstanceSettings],
+        chosen: Callable[[], str | None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._root = root
+        self._records = records
+        self._boot = boot
+        self._wish = wish
+        self._chosen = chosen
+        self._say = say
+        self._given = sockets.passed()
+        self._store = sockets.Store()
+        self._listeners: list[BoundListener] = []
+        self._candidate: process.Child | None = None
+        self._next_slot = ""
+        self._asked: SlotWish | None = None  # whose candidate it is
+        self._probation: SlotWish | None = None  # the swap that is not kept yet
+        self._version: str | None = None  # of the daemon that serves
+        self._leaving: list[_Leaving] = []
+        self._log_start = 0
+        record = records.load(Daemon, "daemon.json")
+        self._slot = FIRST_SLOT if record is None else record.slot
+        self.live: Process | None = self._left(record)
+        self._end_left_candidate()
+
+    def _left(self, record: Daemon | None) -> process.Adopted | None:
+        """The daemon of a supervisor that was killed: it serves on, and is ours now."""
+        if record is None or record.boot_id != self._boot or not record.identity.is_alive():
+            return None
+        self._say(f"took over the daemon, pid {record.pid}")
+        return process.Adopted(record.identity)
+
+    def _end_left_candidate(self) -> None:
+        """A candidate whose swap nobody will ask for any more."""
+        record = self._records.load(Daemon, "candidate.json")
+        mine = self.live is not None and record is not None and record.pid == self.live.pid
+        if record is not None and record.boot_id == self._boot and not mine:
+            record.identity.send(signal.SIGTERM)
+        self._records.drop("candidate.json")
+
+    # -- the daemon that serves ------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the chosen version. Raises OSError, ListenRefused."""
+        self._version = self._chosen()
+        if not self._listeners:
+            self._listeners = self._given_back() or sockets.bind(self._wish())
+            self._store.keep(self._listeners)
+        self.live = self._spawn(self._slot, self._version)
+        with contextlib.suppress(OSError):  # it serves without its record as well
+            self._record(self.live, self._slot, "daemon.json")
+        self._say(f"started the daemon, pid {self.live.pid}")
+
+    def forget(self, *, keep_sockets: bool) -> str:
+        """The daemon has ended: its last words. One that cannot stay up lets the ports go, too."""
+        self.live = None
+        if not keep_sockets and self._candidate is None:
+            self._store.forget()
+            for each in self._listeners:
+                each.close()
+            self._listeners = []
+        return self._last_words()
+
+    def _given_back(self) -> list[BoundListener] | None:
+        """What systemd kept of the supervisor before us, if it is what is wished now."""
+        given, self._given = self._given, []
+        return sockets.matching(given, self._wish()) if given else None
+
+    def _spawn(self, slot: str, version: str | None) -> process.Child:
+        for path in (self._records.control(slot), self._records.door(slot)):
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        log_path = self._root / self._records.paths.log / "daemon.log"
+        log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        try:
+            self._log_start = os.fstat(log).st_size
+            argv = daemon_argv(self._root, self._records, self._wish(), slot, self._listeners)
+            program = programs.argv(self._root, self._wish(), version)
+            numbers = [each.sockets[0].fileno() for each in self._listeners]
+            return process.start_logged([*program, *argv], log=log, passed=numbers)
+        finally:
+            os.close(log)
+
+    def _record(self, child: Process, slot: str, name: str) -> None:
+        who = child.identity
+        self._records.save_in_place(Daemon(who.pid, who.started, self._boot, slot), name)
+
+    def _last_words(self) -> str:
+        """The error line of the daemon that just ended, else its last line."""
+        log_path = self._root / self._records.paths.log / "daemon.log"
+        with log_path.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_start, size - _ERROR_TEXT_BYTES))
+            lines = [line for line in log.read().decode("utf-8", "replace").splitlines() if line]
+        errors = [line for line in lines if line.startswith("error")]
+        return (errors or lines or [""])[-1].strip()
+
+    # -- the other slot --------------------------------------------------------------
+
+    def attend(self, now: float) -> None:
+        """Do what was asked about the other slot, and see to those that drain."""
+        self._see_off(now)
+        self._keep_candidate(now)
+        self._keep_probation(now)
+        asked = self._records.load(SlotWish, "slot-wish.json")
+        if asked is None:
+            return
+        answer = self._records.load(SlotAnswer, "slot-answer.json")
+        if answer is not None and answer.id == asked.id:
+            return
+        self._answer(asked.id, self._do(asked, now))
+
+    def _do(self, asked: SlotWish, now: float) -> str | None:
+        if asked.action == "start":
+            if not process.Identity(asked.owner, asked.owner_started).is_alive():
+                return "whoever asked for it is gone"
+            return self._start_candidate(asked)
+        if asked.action == "swap":
+            return self._swap(asked, now)
+        if asked.action == "keep":
+            self._probation = None
+            return None
+        self._drop_candidate(now)
+        return None
+
+    def _start_candidate(self, asked: SlotWish) -> str | None:
+        taken = {self._slot, *(each.slot for each in self._leaving)}
+        slot = next((each for each in SLOTS if each not in taken), None)
+        problem = self._hindrance(slot)
+        if problem is not None or slot is None:
+            return problem
+        try:
+            child = self._spawn(slot, asked.version)
+        except OSError as error:
+            return f"`{error.filename}` cannot be started: {error.strerror}"
+        self._candidate, self._asked, self._next_slot = child, asked, slot
+        try:
+            # Without it a supervisor after us would not know of a process that serves visitors.
+            self._record(child, slot, "candidate.json")
+        except OSError as error:
+            self._drop_candidate(0.0)
+            return f"the candidate cannot be recorded: {error.strerror}"
+        self._say(f"started a candidate in slot {slot}, pid {child.pid}")
+        return None
+
+    def _hindrance(self, slot: str | None) -> str | None:
+        """Why no candidate can be started now; sees to the sockets it is to inherit."""
+        if self.live is None:
+            return "no daemon is running"
+        if self._candidate is not None:
+            return "another candidate is running"
+        if slot is None:
+            return "the daemons that were taken over from still drain"
+        if not self._listeners:
+            found = self._given_back() or sockets.matching(
+                sockets.of_process(self.live.pid), self._wish()
+            )
+            if found is None:
+                return (
+                    "this supervisor took over a running daemon and may not have copies of its "
+                    "listening sockets; `zsops daemon restart` once mends that"
+                )
+            self._listeners = found
+        return None
+
+    def _swap(self, asked: SlotWish, now: float) -> str | None:
+        old, fresh, origin = self.live, self._candidate, self._asked
+        if fresh is None or origin is None:
+            return "there is no candidate to take over"
+        former, self._slot = self._slot, self._next_slot
+        # Recorded first (in place, so without need of space): whoever asks, asks the new one.
+        with contextlib.suppress(OSError):
+            self._record(fresh, self._slot, "daemon.json")
+        self._records.drop("candidate.json")
+        self.live, self._candidate, self._asked = fresh, None, None
+        self._version, self._probation = origin.version, asked
+        self._say(f"slot {self._slot} serves, pid {fresh.pid}")
+        if old is not None:
+            self._drain(old, former, now + asked.drain_s)
+        return None
+
+    def _keep_probation(self, now: float) -> None:
+        """Whoever had it take over died before it was proven to serve: back, as it came."""
+        asked = self._probation
+        if asked is None or process.Identity(asked.owner, asked.owner_started).is_alive():
+            return
+        chosen = self._chosen()
+        if self.live is None or chosen == self._version:
+            self._probation = None
+        elif self._candidate is None:
+            self._say("nobody kept the daemon that took over: going back")
+            me = process.own_identity()
+            back = SlotWish("", "start", me.pid, me.started, chosen, asked.drain_s)
+            problem = self._start_candidate(back)
+            if problem is not None:
+                self._say(problem)
+        elif self._asked is not None and self._candidate_answers():
+            self._swap(self._asked, now)
+            self._probation = None
+
+    def _candidate_answers(self) -> bool:
+        client = ControlClient(self._records.control(self._next_slot), _ANSWER_S)
+        try:
+            return self._candidate is not None and client.status()["pid"] == self._candidate.pid
+        except (ZeroserveError, KeyError):
+            return False
+
+    def _keep_candidate(self, now: float) -> None:
+        candidate, asked = self._candidate, self._asked
+        if candidate is None or asked is None:
+            return
+        if candidate.poll() is not None:
+            self._candidate = self._asked = None
+            self._records.drop("candidate.json")
+            self._answer(asked.id, self._last_words() or "it ended without a word")
+        elif not process.Identity(asked.owner, asked.owner_started).is_alive():
+            self._say("whoever asked for the candidate is gone")
+            self._drop_candidate(now)
+
+    def _drop_candidate(self, now: float) -> None:
+        if self._candidate is not None:
+            self._drain(self._candidate, self._next_slot, now + _END_S)
+        self._candidate = self._asked = None
+        self._records.drop("candidate.json")
+
+    def _answer(self, wish_id: str, error: str | None) -> None:
+        if error is not None:
+            self._say(f"slot: {error}")
+        with contextlib.suppress(OSError):  # unanswered, the request runs into its time limit
+            self._records.save(SlotAnswer(wish_id, error), "slot-answer.json")
+
+    # -- ends ------------------------------------------------------------------------
+
+    @property
+    def draining(self) -> int:
+        """Daemons that still finish their last requests."""
+        return len(self._leaving)
+
+    def _drain(self, child: Process, slot: str, until: float) -> None:
+        child.send(signal.SIGTERM)
+        self._leaving.append(_Leaving(child, slot, until))
+
+    def _see_off(self, now: float) -> None:
+        still = []
+        for each in self._leaving:
+            if each.child.poll() is not None:
+                self._say(f"the old daemon, pid {each.child.pid}, has drained")
+            elif now < each.until:
+                still.append(each)
+            elif not each.told_twice:
+                self._say(f"the old daemon, pid {each.child.pid}, has had its time")
+                each.child.send(signal.SIGTERM)  # the second one ends it at once
+                still.append(_Leaving(each.child, each.slot, now + _KILL_S, told_twice=True))
+            else:
+                each.child.close(0.0)
+        self._leaving = still
+
+    def end(self) -> None:
+        """End all of them: each finishes the requests it has, but not for long."""
+        leaving = [each.child for each in self._leaving]
+        children = [one for one in (self.live, self._candidate, *leaving) if one is not None]
+        for one in children:
+            one.send(signal.SIGTERM)
+        for one in children:
+            if one.wait(_END_S) is None:
+                one.send(signal.SIGTERM)
+            self._say(f"the daemon ended with {one.close(_KILL_S)}")
+        for name in ("daemon.json", "candidate.json", "slot-wish.json", "slot-answer.json"):
+            self._records.drop(name)
