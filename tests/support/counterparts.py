@@ -55,9 +55,10 @@ SYSTEMD = Counterpart("systemd-analyze", ("--version",))
 H2LOAD = Counterpart("h2load", ("--version",))
 NGHTTP = Counterpart("nghttp", ("--version",))
 SSLSCAN = Counterpart("sslscan", ("--version", "--no-colour"))
+SUDO = Counterpart("sudo", ("--version",))
 ALL = (
     *(CURL, GO, CHROMIUM, STRACE, GNU_TAR, H2SPEC, OPENSSH, SYSTEMD),
-    *(H2LOAD, NGHTTP, SSLSCAN),
+    *(H2LOAD, NGHTTP, SSLSCAN, SUDO),
 )
 
 
