@@ -17,6 +17,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -43,12 +44,17 @@ from zsops.facts.observe import Indexes, observe_instance
 from zsops.facts.status import InstanceStatus, judge
 from zsops.host import messages as m
 from zsops.material.wished import Materials
-from zsops.notify.around import told
+from zsops.notify.around import Around, told
 from zsops.notify.hooks import run_hook
 from zsops.operator import operator_name
 from zsops.plan.diff import content_checks, make_plan
 from zsops.plan.model import Plan, UnreachableHost
-from zsops.plan.rollback import release_before, rollback_target, site_rollback_target
+from zsops.plan.rollback import (
+    release_before,
+    rollback_target,
+    site_rollback_target,
+    targets_of,
+)
 from zsops.plan.settings import health_of, settings_of, url_of
 from zsops.plan.stale import refuse_changed, refuse_expired, refuse_other_bytes
 from zsops.plan.waves import Rollout
@@ -58,6 +64,7 @@ from zsops.process import identity
 from zsops.reach import Connector, Reach
 from zsops.report.run_id import is_run_id, new_run_id
 from zsops.transport.base import HostSession, Transport
+from zsops.transport.kept import Continued, KeptSessions
 from zsops.transport.limits import Limits
 
 T = TypeVar("T")
@@ -91,6 +98,8 @@ class Fleet:
         self.warnings: list[str] = []
         self.reach = Reach(project.directory, limits=limits, warn=self.warnings.append)
         weakref.finalize(self, self.reach.close)
+        self._kept = KeptSessions()
+        weakref.finalize(self, self._kept.close)
         self._connect = connect or self.reach
         self._concurrency = concurrency
         self._skew_s_max = skew_s_max
@@ -114,24 +123,30 @@ class Fleet:
         """
         return cls(load_project(Path(file)), env, on=on)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no selector leaves a host of the environment out."""
+        return self.machines == machines_of(self.project.config, self.environment)
+
     # -- looking ----------------------------------------------------------------------------------
 
-    def plan(self, on_line: OnLine | None = None) -> Plan:
+    def plan(self, on_line: OnLine | None = None, *, keep_open: bool = False) -> Plan:
         """Build the sites, look at the hosts, and say what a deployment would change.
 
         Hosts out of reach are named in the plan. Raises BuildError, and HostUnreachable when no
-        host at all is reached. Changes nothing.
+        host at all is reached. Changes nothing. `keep_open`: connections to the hosts that change
+        stay for the deployment that follows, which is cheaper.
         """
         self._before_plan(on_line)
         for _, name, instance in self.scope:
             self.built(name, instance, on_line)
-        facts, unreachable = self._facts()
+        facts, unreachable = self._facts(keep_open=keep_open)
         wishes = [
             self._wish(machine, name, each)
             for machine, name, each in self.scope
             if (machine.name, name) in facts
         ]
-        return make_plan(
+        plan = make_plan(
             wishes,
             facts,
             project=self.project.config.project,
@@ -139,6 +154,12 @@ class Fleet:
             now=datetime.now(UTC),
             unreachable=unreachable,
         )
+        if keep_open:
+            moving = {each.host for each in plan.instances if not each.is_no_op}
+            for machine in self.machines:
+                if machine.name not in moving:
+                    self._kept.drop(machine.name)
+        return plan
 
     def _before_plan(self, on_line: OnLine | None) -> None:
         """The hook, once: what is planned anew to be compared is no other plan."""
@@ -198,39 +219,51 @@ class Fleet:
         """A session with one machine. Raises HostUnreachable."""
         return self._connect(machine).connect()
 
-    def rollback_preview(self, to: str | None = None) -> Mapping[tuple[str, str], m.ReleaseInfo]:
+    def rollback_preview(
+        self, to: str | None = None, steps: int = 1
+    ) -> Mapping[tuple[str, str], m.ReleaseInfo]:
         """Whose site each instance would go back to; hosts out of reach are left out.
 
-        Raises NoSuchRelease, NotInstalled, and HostUnreachable when no host is reached.
+        Raises NoSuchRelease that names every instance whose history is too short, NotInstalled,
+        and HostUnreachable when no host is reached.
+        """
+        found = self.returnable()
+        return targets_of(found, lambda seen: rollback_target(seen, to, steps))
+
+    def rollback_of_site(
+        self, site: str, to: str | None = None, steps: int = 1
+    ) -> Mapping[tuple[str, str], str]:
+        """The release whose `site` each instance that serves it would go back to.
+
+        Raises NoSuchRelease, UsageError when no instance serves it.
+        """
+        found = targets_of(
+            self.returnable(site), lambda seen: site_rollback_target(seen, site, to, steps)
+        )
+        return {key: release.release for key, release in found.items()}
+
+    def returnable(self, site: str | None = None) -> Mapping[tuple[str, str], m.Observation]:
+        """What was seen of each instance that can be rolled back; `site`: those that serve it.
+
+        Raises NotInstalled, UsageError when none serves the site, HostUnreachable.
         """
         found = self.status()
         lost = [(each.host, each.error) for each in found if each.error is not None]
         if len(lost) == len(found):
             raise _all_unreachable(dict(lost))
-        for each in found:
+        serving = {
+            (at.name, name)
+            for at, name, each in self.scope
+            if site is None or site in each.site_names
+        }
+        seen = [e for e in found if e.error is None and (e.host, e.instance) in serving]
+        if not seen:
+            raise UsageError(f"no host of `{self.env}` that is reached serves site `{site}`")
+        for each in seen:
             problem = each.problem(self.env)
             if each.state == "not deployed" and problem is not None:
                 raise problem
-        return {
-            (each.host, each.instance): rollback_target(each.observation, to)
-            for each in found
-            if each.error is None
-        }
-
-    def rollback_of_site(self, site: str, to: str | None = None) -> Mapping[tuple[str, str], str]:
-        """The release whose `site` each instance that serves it would go back to.
-
-        Raises NoSuchRelease, UsageError when no instance serves it.
-        """
-        serving = {(at.name, name) for at, name, each in self.scope if site in each.site_names}
-        found = {
-            (each.host, each.instance): site_rollback_target(each.observation, site, to).release
-            for each in self.status()
-            if (each.host, each.instance) in serving and each.error is None
-        }
-        if not found:
-            raise UsageError(f"no host of `{self.env}` that is reached serves site `{site}`")
-        return found
+        return {(each.host, each.instance): each.observation for each in seen}
 
     # -- doing ------------------------------------------------------------------------------------
 
@@ -243,8 +276,9 @@ class Fleet:
         retry_failed: bool = False,
         strategy: Strategy | None = None,
         resume: str | None = None,
-    ) -> Run:
-        """Do what `plan` says (or a plan made now). Iterate over the result; it does the work.
+    ) -> Around:
+        """Do what `plan` says (or a plan made now). Iterate over the result; it does the work,
+        with the hooks of the file before and after it, and its notices at the end.
 
         A plan from elsewhere is checked first: raises StalePlan when it expired, a host changed,
         or the sites build to other bytes. Without `confirm_window` the host's own health check
@@ -252,24 +286,26 @@ class Fleet:
         `resume`: the id of a run that was cut off; its leases and half-sent bytes are taken up.
         """
         if plan is None:
-            plan = self.plan()
+            plan = self.plan(keep_open=True)
         else:
             refuse_expired(plan, datetime.now(UTC))
             if not self._has_built(plan):
-                fresh = self.plan()
+                fresh = self.plan(keep_open=True)
                 refuse_other_bytes(plan, fresh)
                 refuse_changed(plan, {(e.host, e.instance): e.observed for e in fresh.instances})
         targets = [
             self._target(each.host, each.instance, plan, probe=confirm_window, retry=retry_failed)
             for each in plan.instances
         ]
-        return Run(
+        run = Run(
             targets,
             self.info(reason, run=resume),
             rollout=self.rollout(strategy or self.strategy()),
             unreachable=plan.unreachable,
             owner=self,
+            at_end=self._kept.close,
         )
+        return Around(self, "deploy", run)
 
     def strategy(self, name: str | None = None) -> Strategy:
         """The strategy `name`, by default the environment's. Raises UnknownName."""
@@ -284,7 +320,7 @@ class Fleet:
 
         Raises UsageError when no wave waits, StalePlan when the sites build to other bytes now.
         """
-        plan = self.plan(on_line)
+        plan = self.plan(on_line, keep_open=True)
         settled = [each for each in plan.instances if not each.switches]
         if not self._ahead(self.status()):
             raise UsageError(
@@ -297,7 +333,23 @@ class Fleet:
             )
         return plan
 
-    def abort(self, *, reason: str = "") -> Run:
+    def promote(self, plan: Plan | None = None, *, reason: str = "", percent: int = 100) -> Around:
+        """Bring the release of the first wave to the rest; `plan`: that of `promotion`, when it
+        was made already. `percent`: to so many of all hosts, and wait again. Raises as
+        `promotion` and `deploy` do."""
+        plan = self.promotion() if plan is None else plan
+        strategy = self.strategy().model_copy(update={"promote": "auto"})
+        if percent < 100:
+            ahead = {each.host for each in plan.instances if not each.switches}
+            count = max(1, -(-len(self.machines) * percent // 100))
+            behind = [each.name for each in self.machines if each.name not in ahead]
+            wave = [*sorted(ahead), *behind[: max(0, count - len(ahead))]]
+            waits = {"waves": (" | ".join(wave),), "promote": "manual"}
+            strategy = strategy.model_copy(update=waits)
+        run = self.deploy(plan, reason=reason or "promoted", strategy=strategy)
+        return run.called("promote")
+
+    def abort(self, *, reason: str = "") -> Around:
         """Take the hosts that are ahead of the others back. Raises UsageError when none is.
 
         In whole: to the release each had before, with its secrets.
@@ -312,7 +364,8 @@ class Fleet:
             raise UsageError(
                 f"every host of `{self.env}` serves the same: there is nothing to undo"
             )
-        return self.rollback(reason=reason or "aborted", only=ahead, with_secrets=True)
+        run = self.rollback(reason=reason or "aborted", only=ahead, with_secrets=True)
+        return run.called("abort")
 
     @staticmethod
     def _ahead(found: Sequence[InstanceStatus]) -> frozenset[tuple[str, str]]:
@@ -341,22 +394,24 @@ class Fleet:
         self,
         to: str | None = None,
         *,
+        steps: int = 1,
         reason: str = "",
         only: Mapping[tuple[str, str], str | None] | None = None,
         with_secrets: bool = False,
         site: str | None = None,
-    ) -> Run:
+    ) -> Around:
         """Bring an earlier site back as a new release, with the secrets in service.
 
-        `only` on these (host, instance), each to the release named there. `with_secrets`: with
-        those of the earlier release. `site`: only this one of several goes back. Raises
-        NoSuchRelease, NotInstalled, UnknownName.
+        Without `to`: `steps` confirmed releases back. `only` on these (host, instance), each to
+        the release named there. `with_secrets`: with those of the earlier release. `site`: only
+        this one of several goes back. Raises NoSuchRelease, NotInstalled, UnknownName.
         """
         if site is not None:
             self.project.site(site)
-            only = self.rollback_of_site(site, to)
+        if only is None and site is not None:
+            only = self.rollback_of_site(site, to, steps)
         elif only is None:
-            self.rollback_preview(to)
+            self.rollback_preview(to, steps)
         defaults = self.project.config.defaults
         targets = []
         for machine, name, instance in self.scope:
@@ -375,6 +430,7 @@ class Fleet:
                     keep=defaults.keep,
                     confirm_window_s=defaults.confirm.window / 1000,
                     rollback_to=named,
+                    rollback_steps=steps,
                     with_secrets=with_secrets,
                     rollback_site=site,
                     site_hosts=site_hosts(instance),
@@ -383,15 +439,16 @@ class Fleet:
                     reach=machine.address,
                 )
             )
-        return Run(
+        run = Run(
             targets,
-            self.info(reason or f"rollback{f' to {to}' if to else ''}"),
+            self.info(reason or _rollback_text(to, steps)),
             # Whoever rolls back is in a hurry: no soak, and no host waits for a dead one.
             rollout=replace(
                 self.rollout(Strategy(batch="50%")), unreachable_max=len(self.machines)
             ),
             owner=self,
         )
+        return Around(self, "rollback", run)
 
     def build(self, site: str, on_line: OnLine | None = None) -> BuiltSite:
         """The site, built and packed once per Fleet. Raises UnknownName, BuildError."""
@@ -412,10 +469,14 @@ class Fleet:
 
     # -- gathering --------------------------------------------------------------------------------
 
-    def _facts(self) -> tuple[dict[tuple[str, str], Facts], tuple[UnreachableHost, ...]]:
+    def _facts(
+        self, *, keep_open: bool
+    ) -> tuple[dict[tuple[str, str], Facts], tuple[UnreachableHost, ...]]:
         def look(machine: Machine) -> dict[tuple[str, str], Facts] | HostUnreachable:
             try:
-                with self._connect(machine).connect() as session:
+                way = self._connect(machine)
+                with ExitStack() as closing:
+                    session = closing.enter_context(way.connect())
                     asked, began = time.time(), time.monotonic()
                     found = {
                         (at.name, name): observe_instance(session, name, self._indexes)
@@ -423,6 +484,9 @@ class Fleet:
                         if at == machine
                     }
                     self._refuse_skew(found.values(), asked, time.monotonic() - began)
+                    if keep_open and way.may_stay:
+                        closing.pop_all()
+                        self._kept.keep(machine.name, session)
                     return found
             except HostUnreachable as error:
                 return error
@@ -510,7 +574,7 @@ class Fleet:
         ]
         defaults = self.project.config.defaults
         return Target(
-            transport=self._connect(machine),
+            transport=Continued(self._connect(machine), self._kept),
             instance=name,
             settings=wish.settings,
             health=health_of(defaults, checks, content_checks(step.changes, wish.files)),
@@ -581,6 +645,12 @@ def _unseen(
     nothing = m.Observation(name, installed=False)
     url = url_of(instance, machine.address)
     return InstanceStatus(machine.name, name, "unreachable", url, nothing, error)
+
+
+def _rollback_text(to: str | None, steps: int) -> str:
+    if to is not None:
+        return f"rollback to {to}"
+    return "rollback" if steps == 1 else f"rollback by {steps}"
 
 
 def _all_unreachable(errors: Mapping[str, ZsopsError]) -> ZsopsError:

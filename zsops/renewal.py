@@ -24,6 +24,8 @@ from zsops.fleet import Fleet
 from zsops.host import messages as m
 from zsops.material.dns_record import record
 from zsops.material.ech_keys import EchDirectory
+from zsops.notify.around import Around, tell
+from zsops.notify.notice import NoticeHost
 from zsops.plan.settings import health_of, settings_of, url_of
 from zsops.report.quantities import days_left
 
@@ -52,6 +54,26 @@ def certificates(fleet: Fleet) -> tuple[CertificateStatus, ...]:
         for each in fleet.status()
         if each.error is None
     )
+
+
+@dataclass(frozen=True)
+class CertificateReport:
+    """All certificates; `warnings`: notices of `cert_expiring` that could not be sent."""
+
+    certificates: tuple[CertificateStatus, ...]
+    warnings: tuple[str, ...]
+
+
+def certificate_report(fleet: Fleet) -> CertificateReport:
+    """As `certificates`, and the file's notices are sent for those that end soon."""
+    found = certificates(fleet)
+    ending = [
+        NoticeHost(host=each.host, instance=each.instance, outcome=each.state, detail=each.problem)
+        for each in found
+        if each.state in ("soon", "expired")
+    ]
+    told = tell(fleet, "cert_expiring", "tls", fleet.info(""), ending) if ending else ()
+    return CertificateReport(found, tuple(told))
 
 
 def _judged(
@@ -97,7 +119,7 @@ def _covers(facts: m.CertificateFacts, host: str) -> bool:
     return host in facts.names or (bool(parent) and f"*.{parent}" in facts.names)
 
 
-def rotate(fleet: Fleet, *, reason: str = "", strategy: Strategy | None = None) -> Run:
+def rotate(fleet: Fleet, *, reason: str = "", strategy: Strategy | None = None) -> Around:
     """Bring the project's certificates and keys to every instance that declares some.
 
     Raises UsageError when none does, NotInstalled, MaterialError, HostUnreachable.
@@ -120,12 +142,13 @@ def rotate(fleet: Fleet, *, reason: str = "", strategy: Strategy | None = None) 
             f"no instance of `{fleet.env}` has a certificate of the project",
             hint="declare one: `tls: NAME` at the instance",
         )
-    return Run(
+    run = Run(
         targets,
         fleet.info(reason or "new certificates and keys"),
         rollout=fleet.rollout(strategy or fleet.strategy()),
         owner=fleet,
     )
+    return Around(fleet, "tls", run)
 
 
 def _target(

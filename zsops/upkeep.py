@@ -142,6 +142,21 @@ def resume(fleet: Fleet, reason: str) -> list[tuple[str, words.Held | None]]:
     return asked(fleet, lambda machine, session: session.lift_hold(who, reason))
 
 
+def evidence(fleet: Fleet) -> list[tuple[str, str, words.Evidence]]:
+    """(host, instance, what it kept of a failed deployment), oldest first of each instance.
+
+    Raises HostUnreachable.
+    """
+
+    def read(machine: Machine, session: HostSession) -> list[tuple[str, words.Evidence]]:
+        names = [
+            name for at, name, _ in fleet.scope if at == machine and session.observe(name).installed
+        ]
+        return [(name, each) for name in names for each in session.evidence(name)]
+
+    return [(host, *each) for host, found in asked(fleet, read) for each in found]
+
+
 @dataclass(frozen=True)
 class HealedAt:
     """What was put right at one instance; `error`: what cannot be."""

@@ -67,6 +67,19 @@ def test_rollback_goes_forward_and_then_further_back(host: ContractHost) -> None
     assert rollback(host.transport, to=releases[2]).outcome is m.Outcome.HEALTHY
 
 
+def test_several_steps_back_are_as_many_rollbacks(host: ContractHost) -> None:
+    for what in (ONE, TWO, ONE, THREE):
+        deploy(host.transport, what)
+    with host.transport.connect() as session:
+        token = lease(session).token
+        with pytest.raises(errors.NoSuchRelease, match="has 3 earlier confirmed releases"):
+            session.prepare_rollback(m.PrepareRollback(token, "web", steps=4))
+        for steps, number in ((1, 3), (2, 2), (3, 1)):
+            made = session.prepare_rollback(m.PrepareRollback(token, "web", steps=steps))
+            assert made.source.number == number
+        session.release_lease(token)
+
+
 def test_an_unhealthy_release_is_reverted_and_quarantined(host: ContractHost) -> None:
     good = deploy(host.transport, ONE)
     with host.transport.connect() as session:
@@ -78,6 +91,11 @@ def test_an_unhealthy_release_is_reverted_and_quarantined(host: ContractHost) ->
         failed = [event for event in events if event.progress is m.Progress.FAILED]
         assert failed[0].step is m.Step.HEALTH
         assert failed[0].evidence is not None
+        (kept,) = session.evidence("web")
+        assert (kept.release, kept.step, kept.status) == (release, "health", 200)
+        assert [each.ok for each in kept.results] == [True, False]
+        assert (kept.results[-1].expected, kept.results[-1].got) == ("418", "200")
+        assert kept.problem in (failed[0].detail, failed[0].error.message)
         seen = session.observe("web")
         assert seen.daemon.release_digest == ONE.release_digest
         assert [held.release_digest for held in seen.quarantine] == [TWO.release_digest]

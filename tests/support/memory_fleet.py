@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zsops.apply.run import Run
 from zsops.apply.target import Target
 from zsops.config.load import load_project
 from zsops.fleet import Fleet
+from zsops.notify.around import Around
 from zsops.report.events import Event, HostEvent, SummaryEvent
 from zsops.transport.memory import MemoryHost, MemoryTransport
 
@@ -140,7 +140,7 @@ class Ended:
         return last
 
 
-def ended(run: Run) -> Ended:
+def ended(run: Around) -> Ended:
     """Follow `run`."""
     events = tuple(run)
     return Ended(int(run.exit_code), events)

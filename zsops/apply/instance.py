@@ -260,6 +260,7 @@ class InstanceRun:
                     token=self._token,
                     instance=self._target.instance,
                     to=self._target.rollback_to,
+                    steps=self._target.rollback_steps,
                     who=self._run.who,
                     why=self._run.why,
                     with_secrets=self._target.with_secrets,

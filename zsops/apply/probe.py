@@ -14,8 +14,9 @@ import http.client
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from functools import cache
+from typing import Self
 from urllib.parse import quote
 
 from zsops.apply.target import Target
@@ -43,27 +44,14 @@ def probe_from_here(target: Target) -> None:
     # A wildcard is asked for as one of the names it stands for.
     name = target.settings.names[0].replace("*", "www", 1) if target.settings.names else None
     for listener in target.settings.tls_addresses:
-        door = _Door(listener, *_way(listener, target.reach), name, target.leaf, target.dial)
-        for content in target.health.content[:_FILES_MAX]:
-            _compare(door, content)
-        for check in target.health.checks:
-            _check(door, check)
-        if not target.health.content and not target.health.checks:
-            _get(door, "/")
-
-
-@dataclass(frozen=True)
-class _Door:
-    """A listener as it is written, how it is reached and called from here, and whose leaf
-    certificate it has to show.
-    """
-
-    listener: str
-    host: str
-    port: int
-    name: str | None
-    leaf: str | None
-    dial: Callable[[str, int], socket.socket] | None
+        way = _way(listener, target.reach)
+        with _Visit(listener, *way, name, target.leaf, target.dial) as visit:
+            for content in target.health.content[:_FILES_MAX]:
+                _compare(visit, content)
+            for check in target.health.checks:
+                _check(visit, check)
+            if not target.health.content and not target.health.checks:
+                visit.get("/")
 
 
 def _way(listener: str, reach: str | None) -> tuple[str, int]:
@@ -74,10 +62,9 @@ def _way(listener: str, reach: str | None) -> tuple[str, int]:
     return host, port
 
 
-def _compare(door: _Door, wanted: m.ContentCheck) -> None:
-    door = replace(door, name=wanted.host or door.name)
-    address, path = door.listener, "/" + quote(wanted.path)
-    status, _, body = _get(door, path)
+def _compare(visit: _Visit, wanted: m.ContentCheck) -> None:
+    address, path = visit.listener, "/" + quote(wanted.path)
+    status, _, body = visit.get(path, wanted.host)
     if status != 200:
         raise ProbeFailed(f"`https://{address}{path}` answers {status}, expected 200")
     found = hashlib.sha256(body).hexdigest()
@@ -88,10 +75,9 @@ def _compare(door: _Door, wanted: m.ContentCheck) -> None:
         )
 
 
-def _check(door: _Door, check: m.StatusCheck) -> None:
-    door = replace(door, name=check.host or door.name)
-    status, headers, body = _get(door, check.path)
-    where = f"`https://{door.listener}{check.path}`"
+def _check(visit: _Visit, check: m.StatusCheck) -> None:
+    status, headers, body = visit.get(check.path, check.host)
+    where = f"`https://{visit.listener}{check.path}`"
     if status not in check.status:
         wanted = " or ".join(str(each) for each in check.status)
         raise ProbeFailed(f"{where} answers {status}, expected {wanted}")
@@ -104,51 +90,99 @@ def _check(door: _Door, check: m.StatusCheck) -> None:
             )
 
 
-def _get(door: _Door, path: str) -> tuple[int, dict[str, str], bytes]:
-    server_name = door.name or door.host
-    context = ssl.create_default_context()
+class _Visit:
+    """One listener, asked over connections that are made now: one for each name it is asked by.
+
+    They are as new as the release. That they are used for several questions is what a browser
+    does, and a login for each would be most of what a look costs.
+    """
+
+    def __init__(
+        self,
+        listener: str,
+        host: str,
+        port: int,
+        name: str | None,
+        leaf: str | None,
+        dial: Callable[[str, int], socket.socket] | None,
+    ) -> None:
+        """`listener`: as it is written; `host`, `port`: how it is reached; `name`: who is asked
+        for by default; `leaf`: the certificate it has to show."""
+        self.listener = listener
+        self._way = (host, port)
+        self._name = name or host
+        self._leaf = leaf
+        self._dial = dial
+        self._open: dict[str, _NamedConnection] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for each in self._open.values():
+            each.close()
+
+    def get(self, path: str, host: str = "") -> tuple[int, dict[str, str], bytes]:
+        """Status, headers by their names in lower case, and body. Raises ProbeFailed."""
+        name = host or self._name
+        try:
+            if name in self._open:
+                with suppress(OSError, http.client.HTTPException):
+                    return self._ask(self._open[name], path, name)
+                self._open.pop(name).close()  # the server has ended it, as it may
+            made = self._open[name] = _NamedConnection(self._way, self._dial, name)
+            return self._ask(made, path, name)
+        except (OSError, http.client.HTTPException, HostUnreachable) as error:
+            said = str(error) or type(error).__name__
+            raise ProbeFailed(f"`https://{self.listener}{path}`: {said}") from error
+
+    def _ask(
+        self, connection: _NamedConnection, path: str, name: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection.request("GET", path, headers={"Host": name})
+        answer = connection.getresponse()
+        body = answer.read(_BODY_BYTES_MAX)
+        if not answer.isclosed():  # longer than what is looked at: the next answer is not in sight
+            connection.close()
+        if self._leaf is not None and connection.leaf != self._leaf:
+            raise ProbeFailed(
+                f"`https://{self.listener}` shows certificate {connection.leaf[:8]}…, the release"
+                f" has {self._leaf[:8]}…"
+            )
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, body
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    """One for all: what it shows is judged by its hash, so no authority is loaded."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.set_alpn_protocols(["http/1.1"])
-    connection = _NamedConnection(door, server_name, context)
-    try:
-        with closing(connection):
-            connection.request("GET", path, headers={"Host": server_name})
-            answer = connection.getresponse()
-            body = answer.read(_BODY_BYTES_MAX)
-            _judge_leaf(door, connection.leaf)
-            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, body
-    except (OSError, http.client.HTTPException, HostUnreachable) as error:
-        said = str(error) or type(error).__name__
-        raise ProbeFailed(f"`https://{door.listener}{path}`: {said}") from error
-
-
-def _judge_leaf(door: _Door, shown: str) -> None:
-    if door.leaf is not None and shown != door.leaf:
-        raise ProbeFailed(
-            f"`https://{door.listener}` shows certificate {shown[:8]}…, the release has"
-            f" {door.leaf[:8]}…"
-        )
+    return context
 
 
 class _NamedConnection(http.client.HTTPSConnection):
     """HTTPS to an address under another name, as DNS would lead there."""
 
-    def __init__(self, door: _Door, server_name: str, context: ssl.SSLContext) -> None:
-        super().__init__(door.host, door.port, timeout=_TIMEOUT_S, context=context)
-        self._door = door
+    def __init__(
+        self,
+        way: tuple[str, int],
+        dial: Callable[[str, int], socket.socket] | None,
+        server_name: str,
+    ) -> None:
+        super().__init__(*way, timeout=_TIMEOUT_S, context=_context())
+        self._dial = dial
         self._server_name = server_name
-        self._tls = context
-
         self.leaf = ""
 
     def connect(self) -> None:
-        if self._door.dial is None:
+        if self._dial is None:
             http.client.HTTPConnection.connect(self)
         else:
-            self.sock = self._door.dial(self._door.host, self._door.port)
+            self.sock = self._dial(self.host, self.port)
             self.sock.settimeout(_TIMEOUT_S)
-        secured = self._tls.wrap_socket(self.sock, server_hostname=self._server_name)
+        secured = _context().wrap_socket(self.sock, server_hostname=self._server_name)
         self.leaf = hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest()
         self.sock = secured

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from zsops.apply.outcome import InstanceResult, exit_of
 from zsops.apply.target import RunInfo, Target
@@ -33,12 +33,15 @@ class Run:
         rollout: Rollout | None = None,
         unreachable: Sequence[UnreachableHost] = (),
         owner: object = None,
+        at_end: Callable[[], None] = lambda: None,
     ) -> None:
         """`unreachable`: hosts in scope that are out of reach already, and count as such.
 
-        `owner` lives as long as the run: its temporary files are what the targets name.
+        `owner` lives as long as the run: its temporary files are what the targets name. `at_end`
+        lets go of what was kept for it.
         """
         self._owner = owner
+        self._at_end = at_end
         hosts = tuple(dict.fromkeys(each.host for each in targets))
         self._rollout = rollout or Rollout((Wave(hosts, 1),))
         self._missing = tuple(unreachable)
@@ -85,6 +88,8 @@ class Run:
             self._events.put(error)
         else:
             self._events.put(None)
+        finally:
+            self._at_end()
 
     def _drive_all(self) -> None:
         began = time.monotonic()

@@ -69,6 +69,7 @@ class Target:
     tar: Path | None = None
     extents: str = ""  # the tarball's pieces, as `Stage` carries them
     rollback_to: str | None = None  # for a rotation: where it goes back to with its wave
+    rollback_steps: int = 1  # without `rollback_to`: confirmed releases back
     probe: ExternalProbe | None = None
     dial: Callable[[str, int], socket.socket] | None = None  # how it is reached; None: directly
     reach: str | None = None  # where the host is found from here; None: this machine

@@ -9,14 +9,14 @@ import typer
 
 from zsops import upkeep
 from zsops.cli.columns import columns
-from zsops.cli.invocation import Invocation, one_environment
-from zsops.cli.options import EnvArgument, EnvOption
+from zsops.cli.invocation import Invocation
+from zsops.cli.options import EnvOption, PlaceArgument
 from zsops.errors import ExitCode
 
 
 def audit(
     context: typer.Context,
-    env: EnvArgument = None,
+    where: PlaceArgument = None,
     env_option: EnvOption = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Walk each host's chain; 13 when one is broken.")
@@ -25,7 +25,7 @@ def audit(
     """Check the hash chain of every host's audit log."""
     del verify  # there is nothing else to do yet; the word makes scripts say what they mean
     invocation: Invocation = context.obj
-    fleet = invocation.fleet(one_environment(env, env_option))
+    fleet = invocation.fleet_at(where, env_option)
     found = upkeep.audit(fleet)
     broken = [report for _, report in found if not report.intact]
     code = ExitCode.DRIFT if broken else ExitCode.OK

@@ -27,7 +27,7 @@ def build(
         Path | None, typer.Option("--out", metavar="DIR", help="Keep SITE.tar in this directory.")
     ] = None,
 ) -> None:
-    """Build and pack sites: the same tree gives the same bytes on any machine."""
+    """Build and pack sites. The same tree gives the same bytes on any machine."""
     invocation: Invocation = context.obj
     project = invocation.project()
     names = [site] if site else list(project.config.sites)

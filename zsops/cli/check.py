@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from zsops import live
-from zsops.cli.columns import columns
+from zsops.cli import live_hosts
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
 from zsops.config.document import read_document
 from zsops.config.load import ConfigInvalid, Project
 from zsops.config.problems import Problem
-from zsops.errors import ExitCode, worst
+from zsops.errors import ExitCode
 from zsops.material.age_files import place_of, read
 from zsops.material.errors import MaterialError
-from zsops.report.quantities import size_text
-
-_HEADER = ("HOST", "READY", "ANSWER", "CLOCK", "USER", "FREE", "SYSTEMD", "SOFTWARE", "KERNEL")
 
 
 def check(
@@ -46,12 +42,11 @@ def check(
     code = ExitCode.OK
     if ask:
         found = live.look(invocation.fleet(one_environment(env, env_option)))
-        code = worst(_code(each) for each in found)
-        result["hosts"] = [_result(each) for each in found]
-        said = columns(_HEADER, [_row(each) for each in found])
-        for each in found:
-            for problem in each.problems:
-                invocation.say(f"{each.host}: {problem}")
+        code = live_hosts.code_of(found)
+        result["hosts"] = live_hosts.results(found)
+        said = live_hosts.table(found)
+        for line in live_hosts.problems(found):
+            invocation.say(line)
     invocation.answer("check", result, said, code)
     raise typer.Exit(code)
 
@@ -77,36 +72,3 @@ def _check_sources(project: Project) -> None:
                 problems.append(Problem(span, error.message, error.hint))
     if problems:
         raise ConfigInvalid(project.file.name, problems, document.lines)
-
-
-def _code(each: live.LiveHost) -> ExitCode:
-    if each.error is not None:
-        return each.error.exit_code
-    return ExitCode.DRIFT if each.problems else ExitCode.OK
-
-
-def _row(each: live.LiveHost) -> tuple[str, ...]:
-    facts = each.facts
-    if facts is None:
-        return (each.host, "no", *["-"] * (len(_HEADER) - 2))
-    return (
-        each.host,
-        "no" if each.problems else "yes",
-        f"{each.ms} ms",
-        f"{each.skew_s:+.0f} s",
-        facts.user,
-        size_text(facts.free_bytes),
-        "yes" if facts.systemd else "no",
-        facts.software,
-        facts.kernel,
-    )
-
-
-def _result(each: live.LiveHost) -> dict[str, Any]:
-    return {
-        "host": each.host,
-        "problems": list(each.problems),
-        "skew_s": each.skew_s,
-        "ms": each.ms,
-        "facts": asdict(each.facts) if each.facts else None,
-    }

@@ -8,8 +8,10 @@ from pathlib import Path
 import typer
 
 from zsops.cli.release_names import recall
+from zsops.config.explain import meanings
 from zsops.config.load import FILE_NAME, Project, load_project
 from zsops.config.scope import machines_of
+from zsops.config.strategy import BUILT_IN
 from zsops.errors import ConfigError
 
 
@@ -17,6 +19,11 @@ def complete_env(context: typer.Context, incomplete: str) -> list[str]:
     """Environments that begin so."""
     project = _project(context)
     return _matching(project.environments, incomplete) if project else []
+
+
+def complete_env_or_host(context: typer.Context, incomplete: str) -> list[str]:
+    """Environments and hosts that begin so."""
+    return [*complete_env(context, incomplete), *complete_host(context, incomplete)]
 
 
 def complete_site(context: typer.Context, incomplete: str) -> list[str]:
@@ -38,14 +45,27 @@ def complete_selector(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_release(context: typer.Context, incomplete: str) -> list[str]:
-    """Releases that the last `status` saw, newest first."""
+    """Releases that the last looks and deployments saw, newest first."""
     project = _project(context)
     if project is None:
         return []
     wanted = context.params.get("env") or context.params.get("env_option")
     known = [wanted] if wanted else list(project.environments)
     names = dict.fromkeys(name for env in known for name in recall(project.directory, env))
-    return [each for each in names if each.startswith(incomplete)]
+    taken = context.params.get("old")  # `diff A B`: nothing differs from itself
+    return [each for each in names if each.startswith(incomplete) and each != taken]
+
+
+def complete_strategy(context: typer.Context, incomplete: str) -> list[str]:
+    """Strategies of the file and those there always are."""
+    project = _project(context)
+    return _matching({**BUILT_IN, **(project.config.strategies if project else {})}, incomplete)
+
+
+def complete_key(context: typer.Context, incomplete: str) -> list[str]:
+    """Keys of the file's schema."""
+    del context
+    return _matching((each.key for each in meanings()), incomplete)
 
 
 def _names(context: typer.Context, *, hosts_only: bool = False) -> set[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
+from zsops.cli.completion import complete_strategy
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
 from zsops.cli.plan_file import read_plan
@@ -44,6 +44,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
             "--strategy",
             metavar="NAME",
             help="rolling, canary, all, or one of `strategies`.",
+            autocompletion=complete_strategy,
         ),
     ] = None,
     waves: Annotated[
@@ -51,7 +52,8 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
         typer.Option("--batch", metavar="WAVES", help="Waves for this run: 1,10%,100%."),
     ] = None,
     max_fail: Annotated[
-        int | None, typer.Option("--max-fail", metavar="N", min=0, help="Hosts that may fail.")
+        str | None,
+        typer.Option("--max-fail", metavar="N|P%", help="Hosts that may fail: 2, or 10%."),
     ] = None,
     soak: Annotated[
         str | None, typer.Option("--soak", metavar="TIME", help="Pause between waves: 30s.")
@@ -64,16 +66,24 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
         typer.Option("--resume", metavar="RUN", help="Take up a run that was cut off."),
     ] = None,
 ) -> None:
-    """Build, plan, and put the result into service; revert by itself if it is not healthy."""
+    """Build, plan, and put the result into service.
+
+    A host where it is not healthy, or where nobody confirms it, goes back by itself.
+    """
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
-    chosen = adjusted(fleet.strategy(strategy), waves=waves, max_fail=max_fail, soak=soak)
+    chosen = adjusted(
+        fleet.strategy(strategy),
+        waves=waves,
+        max_fail=_hosts(max_fail, len(fleet.machines)),
+        soak=soak,
+    )
     made = read_plan(invocation.directory / plan) if plan else None
     if made is None:
-        made = fleet.plan(on_line=invocation.detail)
+        made = fleet.plan(on_line=invocation.detail, keep_open=True)
         if invocation.form == "text":
             invocation.say(plan_text(made))
-    if not made.is_no_op and not yes and plan is None and _may_ask(invocation):
+    if not made.is_no_op and not yes and plan is None and invocation.may_ask:
         typer.confirm(f"deploy to {fleet.env}?", abort=True, err=True)
     run = fleet.deploy(
         made,
@@ -83,7 +93,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
         strategy=chosen,
         resume=resume,
     )
-    raise typer.Exit(watch("deploy", fleet, run, invocation, made))
+    raise typer.Exit(watch("deploy", run, invocation, made))
 
 
 def adjusted(
@@ -105,9 +115,14 @@ def adjusted(
         raise UsageError(f"`--{_OPTION.get(str(first['loc'][0]), 'strategy')}` {said}") from None
 
 
+def _hosts(text: str | None, total: int) -> int | None:
+    """`2`, or `10%` of all hosts, rounded down: no more than that may fail."""
+    if text is None:
+        return None
+    number, percent = text.removesuffix("%"), text.endswith("%")
+    if not (number.isascii() and number.isdigit()) or (percent and int(number) > 100):
+        raise UsageError(f"`--max-fail {text}` is neither a number nor a percentage")
+    return total * int(number) // 100 if percent else int(number)
+
+
 _OPTION = {"waves": "batch", "soak": "soak", "max_fail": "max-fail"}
-
-
-def _may_ask(invocation: Invocation) -> bool:
-    """Only a person at a terminal is asked."""
-    return invocation.form == "text" and sys.stdin.isatty() and sys.stderr.isatty()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from zsops import upkeep
+from zsops.cli.completion import complete_release
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvOption
 from zsops.report.plan_text import change_text
@@ -14,8 +15,20 @@ from zsops.report.plan_text import change_text
 
 def diff(
     context: typer.Context,
-    old: Annotated[str, typer.Argument(metavar="A", help="Release: `000041-91b0` or `41`.")],
-    new: Annotated[str, typer.Argument(metavar="B", help="Release to compare it with.")],
+    old: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            help="Release: `000041-91b0` or `41`.",
+            autocompletion=complete_release,
+        ),
+    ],
+    new: Annotated[
+        str,
+        typer.Argument(
+            metavar="B", help="Release to compare it with.", autocompletion=complete_release
+        ),
+    ],
     env_option: EnvOption = None,
 ) -> None:
     """Compare two releases that the hosts keep. Instances that lack one are left out."""

@@ -68,7 +68,12 @@ def rotate(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
     env_option: EnvOption = None,
     phase: Annotated[
         str | None,
-        typer.Option("--phase", metavar="PHASE", help="Do this one now: add, promote, retire."),
+        typer.Option(
+            "--phase",
+            metavar="PHASE",
+            help="Do this one now: add, promote, retire.",
+            autocompletion=lambda: list(_PHASES),
+        ),
     ] = None,
     dns_check: DnsCheck = False,
     nameserver: Nameserver = None,
@@ -99,8 +104,8 @@ def rotate(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
         _do(fleet, use.directory, wanted, now)
         invocation.say(f"{use.name}: {wanted}")
     fresh = invocation.fleet(one_environment(env, env_option))
-    run = renewal.rotate(fresh, reason=reason or "ECH keys")
-    code = watch("ech", fleet, run, invocation)
+    run = renewal.rotate(fresh, reason=reason or "ECH keys").called("ech")
+    code = watch("ech", run, invocation)
     if code is ExitCode.OK:
         for use in uses:
             keys = use.directory.kept()

@@ -29,7 +29,7 @@ def execute(
         bool, typer.Option("--group-output", help="Say once what several hosts say alike.")
     ] = False,
 ) -> None:
-    """Run a command on every host that `--on` means; 16 when it fails on one."""
+    """Run a command on every host that `--on` means. Exit 16 when it fails on one."""
     invocation: Invocation = context.obj
     if not command:
         raise UsageError("there is no command", hint="write it after `--`")
@@ -77,7 +77,7 @@ def ssh(
     command: Command = None,
     env_option: EnvOption = None,
 ) -> None:
-    """Log in to a host the way zsops does: its keys, its jump hosts, its known key."""
+    """Log in to a host the way zsops does. By its keys, its jump hosts, its known key."""
     invocation: Invocation = context.obj
     argv = shell.ssh_argv(invocation.fleet(env_option), host, command or ())
     sys.stdout.flush()

@@ -18,7 +18,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.UNSAFE: "a host serves nothing healthy: a person is needed",
     ExitCode.STALE_PLAN: "the plan is stale; nothing was touched",
     ExitCode.SELF_REVERTED: "a host went back by itself: the confirmation was lost",
-    ExitCode.DRIFT: "`status`: a host serves something else than it should",
+    ExitCode.DRIFT: "`status`, `drift`, `tls`, `audit`: a host is not as it should be",
     ExitCode.CANARY_WAITS: "the first wave is healthy and waits: `zsops promote`",
     ExitCode.HOOK: "a required hook failed; before a deployment, nothing was touched",
     ExitCode.COMMAND_FAILED: "`exec`: the command failed on a host",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zsops.cli.columns import columns
+from zsops.cli.completion import complete_key
 from zsops.cli.invocation import Invocation
 from zsops.config.explain import KeyMeaning, explain_key, meanings
 from zsops.config.problems import did_you_mean
@@ -18,10 +19,14 @@ def explain(
     context: typer.Context,
     key: Annotated[
         str | None,
-        typer.Argument(metavar="[KEY]", help="`sites.blog.build.run`; all keys when left out."),
+        typer.Argument(
+            metavar="KEY",
+            help="`sites.blog.build.run`; all keys when left out.",
+            autocompletion=complete_key,
+        ),
     ] = None,
 ) -> None:
-    """Say what a key of zsops.yaml means, with its default and an example."""
+    """Say what a key of zsops.yaml means. With its default and an example."""
     invocation: Invocation = context.obj
     found = meanings() if key is None else explain_key(key)
     if not found:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from zsops import upkeep
+from zsops import live, upkeep
+from zsops.cli import live_hosts
 from zsops.cli.columns import columns
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
@@ -39,6 +40,20 @@ def show(context: typer.Context, env: EnvArgument = None, env_option: EnvOption 
         )
     text = columns(("HOST", "ADDR", "GROUPS", "LABELS"), rows)
     invocation.answer("hosts", {"environment": fleet.env, "hosts": result}, text)
+
+
+@app.command()
+def facts(context: typer.Context, env: EnvArgument = None, env_option: EnvOption = None) -> None:
+    """Ask the hosts what they are: clock, user, free disk, systemd, software, kernel."""
+    invocation: Invocation = context.obj
+    fleet = invocation.fleet(one_environment(env, env_option))
+    found = live.look(fleet)
+    for line in live_hosts.problems(found):
+        invocation.say(line)
+    code = live_hosts.code_of(found)
+    result = {"environment": fleet.env, "facts": live_hosts.results(found)}
+    invocation.answer("hosts", result, live_hosts.table(found), code)
+    raise typer.Exit(code)
 
 
 @app.command()

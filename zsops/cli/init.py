@@ -49,7 +49,7 @@ def init(
     context: typer.Context,
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Site folders; looked for when left out."),
+        typer.Argument(metavar="FOLDER", help="Site folders; looked for when left out."),
     ] = None,
 ) -> None:
     """Write a commented zsops.yaml for the sites found here. Never overwrites one."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
 
 from zsops.config.load import FILE_NAME, Project, load_project
+from zsops.config.models import Environment
+from zsops.config.scope import machines_of
 from zsops.errors import ExitCode, UsageError, ZsopsError
 from zsops.fleet import CONCURRENCY, Fleet
 from zsops.report.events import ErrorInfo, Event, SummaryEvent, event_line
@@ -36,6 +38,11 @@ class Invocation:
     limits: Limits = field(default_factory=Limits)
 
     @property
+    def may_ask(self) -> bool:
+        """Only a person at a terminal is asked."""
+        return self.form == "text" and sys.stdin.isatty() and sys.stderr.isatty()
+
+    @property
     def config_file(self) -> Path:
         """The file to read: `-f` as it is given, else `zsops.yaml` in `-C`."""
         return self.directory / (self.file or FILE_NAME)
@@ -49,6 +56,33 @@ class Invocation:
         return Fleet(
             self.project(), env, on=self.on, concurrency=self.concurrency, limits=self.limits
         )
+
+    def fleet_at(self, word: str | None, option: str | None) -> Fleet:
+        """The environment that `word` names, or the one host of it.
+
+        Raises ConfigError, UsageError when it names neither, or a host of several environments.
+        """
+        project = self.project()
+        if word is None or word in project.environments:
+            return self.fleet(one_environment(word, option))
+        among = [option] if option is not None else list(project.environments)
+        found = [
+            each
+            for each in among
+            if word in hosts_of_environment(project, project.environment(each)[1])
+        ]
+        if not found:
+            raise UsageError(
+                f"`{word}` is neither an environment nor a host",
+                hint="`zsops hosts ls` lists the hosts of an environment",
+            )
+        if len(found) > 1:
+            raise UsageError(
+                f"`{word}` is a host of {' and '.join(f'`{each}`' for each in found)}",
+                hint=f"say which: `--env {found[0]}`",
+            )
+        narrowed = word if self.on is None else f"({self.on}) & {word}"
+        return replace(self, on=narrowed).fleet(found[0])
 
     def console(self, *, stderr: bool = True) -> Console:
         """A console for people."""
@@ -84,6 +118,11 @@ class Invocation:
         """An event as one line of `--jsonl`."""
         sys.stdout.write(event_line(event) + "\n")
         sys.stdout.flush()
+
+
+def hosts_of_environment(project: Project, environment: Environment) -> frozenset[str]:
+    """Names of its hosts."""
+    return frozenset(each.name for each in machines_of(project.config, environment))
 
 
 def document(

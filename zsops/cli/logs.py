@@ -12,16 +12,15 @@ from typing import Annotated
 import typer
 
 from zsops import tail
-from zsops.cli.invocation import Invocation, one_environment
-from zsops.cli.options import EnvArgument, EnvOption
-from zsops.config.duration import FORM_HINT, parse_duration
-from zsops.errors import UsageError
+from zsops.cli.durations import age_s
+from zsops.cli.invocation import Invocation
+from zsops.cli.options import EnvOption, PlaceArgument
 from zsops.host.upkeep import Log
 
 
 def logs(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants them
     context: typer.Context,
-    env: EnvArgument = None,
+    where: PlaceArgument = None,
     env_option: EnvOption = None,
     follow: Annotated[bool, typer.Option("-F", "--follow", help="Go on with what comes.")] = False,
     since: Annotated[
@@ -39,8 +38,8 @@ def logs(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants th
 ) -> None:
     """Show the instances' logs, merged by time. A deploy key may read them."""
     invocation: Invocation = context.obj
-    wish = tail.LogWish(unit, lines, _seconds(since), grep)
-    fleet = invocation.fleet(one_environment(env, env_option))
+    wish = tail.LogWish(unit, lines, None if since is None else age_s("--since", since), grep)
+    fleet = invocation.fleet_at(where, env_option)
     if not follow:
         found = tail.newest(fleet, wish)
         result = {"environment": fleet.env, "lines": [_result(each) for each in found]}
@@ -60,15 +59,6 @@ def logs(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants th
         text = _text(line) if invocation.form == "text" else json.dumps(_result(line))
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-
-
-def _seconds(since: str | None) -> float | None:
-    if since is None:
-        return None
-    try:
-        return parse_duration(since) / 1000
-    except ValueError:
-        raise UsageError(f"`--since {since}` is no duration", hint=FORM_HINT) from None
 
 
 def _text(line: tail.LogLine) -> str:

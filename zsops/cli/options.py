@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from zsops.cli.completion import complete_env, complete_site
+from zsops.cli.completion import complete_env, complete_env_or_host, complete_site
 
 EnvArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[ENV]",
+        metavar="ENV",
         help="Environment; may be left out when there is only one.",
         autocompletion=complete_env,
         show_default=False,
@@ -21,10 +21,19 @@ EnvOption = Annotated[
     str | None,
     typer.Option("-e", "--env", metavar="ENV", help="Environment.", autocompletion=complete_env),
 ]
+PlaceArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="ENV|HOST",
+        help="Environment, or one host of it; may be left out when there is only one.",
+        autocompletion=complete_env_or_host,
+        show_default=False,
+    ),
+]
 SiteArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[SITE]",
+        metavar="SITE",
         help="Site; all of them when left out.",
         autocompletion=complete_site,
         show_default=False,

@@ -23,6 +23,13 @@ def remember(project: Path, environment: str, names: Iterable[str]) -> None:
         fresh.replace(file)
 
 
+def remember_more(project: Path, environment: str, names: Iterable[str]) -> None:
+    """Add to what is kept: a deployment made these."""
+    fresh = tuple(names)
+    if fresh:
+        remember(project, environment, (*recall(project, environment), *fresh))
+
+
 def recall(project: Path, environment: str) -> tuple[str, ...]:
     """The names of the last look, newest first; none when there was none."""
     try:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from zsops.cli.completion import complete_release
+from zsops import upkeep
+from zsops.cli.completion import complete_release, complete_site
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
+from zsops.cli.pick import pick
 from zsops.cli.watch import watch
+from zsops.errors import HostUnreachable, UsageError
+from zsops.fleet import Fleet
 from zsops.report.quantities import short_digest
 
 
@@ -26,9 +31,21 @@ def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer want
             autocompletion=complete_release,
         ),
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", metavar="N", min=1, help="So many confirmed releases back."),
+    ] = None,
+    pick_one: Annotated[
+        bool, typer.Option("--pick", help="Show what there is and ask which, at a terminal.")
+    ] = False,
     site: Annotated[
         str | None,
-        typer.Option("--site", metavar="SITE", help="Only this one of several sites goes back."),
+        typer.Option(
+            "--site",
+            metavar="SITE",
+            help="Only this one of several sites goes back.",
+            autocompletion=complete_site,
+        ),
     ] = None,
     with_secrets: Annotated[
         bool,
@@ -37,22 +54,48 @@ def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer want
             help="Bring its certificate and keys back, too: they may have expired.",
         ),
     ] = False,
+    hold: Annotated[
+        bool,
+        typer.Option("--hold", help="Pause the hosts first, so that nothing deploys over it."),
+    ] = False,
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")
     ] = "",
 ) -> None:
-    """Bring back the newest confirmed release whose site differs from the one in service.
+    """Bring an earlier site back, as a new release.
 
-    Again, it goes further back. It does not ask: who rolls back is in a hurry, and can deploy.
+    By default the newest confirmed one that differs from what is in service; again, it goes
+    further back. It does not ask: who rolls back is in a hurry, and can deploy.
     """
     invocation: Invocation = context.obj
+    if sum((to is not None, steps is not None, pick_one)) > 1:
+        raise UsageError("`--to`, `--steps` and `--pick` exclude each other")
     fleet = invocation.fleet(one_environment(env, env_option))
-    if site is not None:
-        for (host, instance), release in fleet.rollback_of_site(site, to).items():
-            invocation.say(f"{instance} on {host}: site {site} back to that of {release}")
+    only: Mapping[tuple[str, str], str] | None = None
+    if pick_one:
+        only = pick(invocation, fleet.returnable(site), site)
+    elif site is not None:
+        only = fleet.rollback_of_site(site, to, steps or 1)
+    if only is not None:
+        what = f"site {site} back to that of" if site else "back to the site of"
+        for (host, instance), release in only.items():
+            invocation.say(f"{instance} on {host}: {what} {release}")
     else:
-        for (host, instance), source in fleet.rollback_preview(to).items():
+        for (host, instance), source in fleet.rollback_preview(to, steps or 1).items():
             digest = short_digest(source.site_digest)
             invocation.say(f"{instance} on {host}: back to the site of {source.release} ({digest})")
-    run = fleet.rollback(to, reason=reason, with_secrets=with_secrets, site=site)
-    raise typer.Exit(watch("rollback", fleet, run, invocation))
+    if hold:
+        _pause(invocation, fleet, reason or "rolled back")
+    run = fleet.rollback(
+        to, steps=steps or 1, reason=reason, only=only, with_secrets=with_secrets, site=site
+    )
+    raise typer.Exit(watch("rollback", run, invocation))
+
+
+def _pause(invocation: Invocation, fleet: Fleet, reason: str) -> None:
+    """Going back is possible under a hold. A dead host keeps nobody from pausing the others."""
+    try:
+        upkeep.pause(fleet, reason)
+    except HostUnreachable as error:
+        invocation.warn(f"not paused everywhere: {error.message}")
+    invocation.say("deployments are paused; `zsops resume` lets them go on")

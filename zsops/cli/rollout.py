@@ -23,6 +23,12 @@ def promote(
     env: EnvArgument = None,
     env_option: EnvOption = None,
     reason: Reason = "",
+    percent: Annotated[
+        int,
+        typer.Option(
+            "--percent", metavar="P", min=1, max=100, help="To so many of all hosts; then wait."
+        ),
+    ] = 100,
 ) -> None:
     """Bring the release that the first wave serves to the rest."""
     invocation: Invocation = context.obj
@@ -30,9 +36,8 @@ def promote(
     plan = fleet.promotion(on_line=invocation.detail)
     if invocation.form == "text":
         invocation.say(plan_text(plan))
-    strategy = fleet.strategy().model_copy(update={"promote": "auto"})
-    run = fleet.deploy(plan, reason=reason or "promoted", strategy=strategy)
-    raise typer.Exit(watch("promote", fleet, run, invocation, plan))
+    run = fleet.promote(plan, reason=reason, percent=percent)
+    raise typer.Exit(watch("promote", run, invocation, plan))
 
 
 def abort(
@@ -41,8 +46,8 @@ def abort(
     env_option: EnvOption = None,
     reason: Reason = "",
 ) -> None:
-    """Take the hosts that are ahead of the others back to what they served before."""
+    """Take hosts that are ahead of the others back. They serve what they did before."""
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
     run = fleet.abort(reason=reason)
-    raise typer.Exit(watch("abort", fleet, run, invocation))
+    raise typer.Exit(watch("abort", run, invocation))

@@ -8,12 +8,12 @@ from typing import Any
 import typer
 
 from zsops.cli.columns import columns
-from zsops.cli.invocation import Invocation, document, error_object, one_environment, print_document
-from zsops.cli.options import EnvArgument, EnvOption
-from zsops.cli.release_names import remember
+from zsops.cli.invocation import Invocation, document, error_object, print_document
+from zsops.cli.options import EnvOption, PlaceArgument
+from zsops.cli.release_names import remember, remember_more
 from zsops.errors import ExitCode, worst
 from zsops.facts.status import InstanceStatus
-from zsops.report.quantities import age_text, short_digest
+from zsops.report.quantities import age_text, days_left_text, short_digest
 
 _HEADER = (
     "HOST",
@@ -24,21 +24,23 @@ _HEADER = (
     "SINCE",
     "BY",
     "DAEMON",
+    "CERT",
     "STATE",
     "URL",
 )
 
 
-def status(context: typer.Context, env: EnvArgument = None, env_option: EnvOption = None) -> None:
+def status(
+    context: typer.Context, where: PlaceArgument = None, env_option: EnvOption = None
+) -> None:
     """Show what every instance serves. Fails when one does not serve what it should."""
     invocation: Invocation = context.obj
-    fleet = invocation.fleet(one_environment(env, env_option))
+    fleet = invocation.fleet_at(where, env_option)
     found = fleet.status()
-    remember(
-        invocation.config_file.parent,
-        fleet.env,
-        (each.release for one in found for each in one.observation.releases),
-    )
+    names = [each.release for one in found for each in one.observation.releases]
+    # A look at a part of the hosts tells nothing about what the others keep.
+    keep = remember if fleet.is_whole else remember_more
+    keep(fleet.project.directory, fleet.env, names)
     errors = [error for each in found if (error := each.problem(fleet.env)) is not None]
     codes = [error.exit_code for error in errors]
     codes += [ExitCode.DRIFT for each in found if each.state == "drift"]
@@ -61,6 +63,7 @@ def _row(status: InstanceStatus) -> tuple[str, ...]:
     seen = status.observation
     current, daemon = seen.current, seen.daemon
     deployed = current is not None and current.number > 0
+    certificate = current.certificate if current and deployed else None
     serving = "-"
     if daemon.running:
         same = current is not None and daemon.site_digest == current.site_digest
@@ -74,6 +77,7 @@ def _row(status: InstanceStatus) -> tuple[str, ...]:
         age_text(current.created) if current and deployed else "-",
         (current.who or "-") if current and deployed else "-",
         (daemon.version or "?") if daemon.running else "-",
+        days_left_text(certificate.not_after) if certificate else "-",
         status.state,
         status.url,
     )

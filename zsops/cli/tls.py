@@ -13,8 +13,6 @@ from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
 from zsops.cli.watch import watch
 from zsops.errors import ExitCode
-from zsops.notify.around import tell
-from zsops.notify.notice import NoticeHost
 
 app = typer.Typer(help="Look at certificates; bring new ones out.", no_args_is_help=True)
 _HEADER = ("HOST", "INSTANCE", "TLS", "DAYS", "NOT AFTER", "NAMES", "STATE")
@@ -25,7 +23,8 @@ def status(context: typer.Context, env: EnvArgument = None, env_option: EnvOptio
     """Show the certificate each instance has in service. Exit 13 when one needs something."""
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
-    found = renewal.certificates(fleet)
+    report = renewal.certificate_report(fleet)
+    found = report.certificates
     rows = [
         (
             each.host,
@@ -44,14 +43,8 @@ def status(context: typer.Context, env: EnvArgument = None, env_option: EnvOptio
     for each in found:
         if each.problem is not None:
             invocation.say(f"{each.instance} on {each.host}: the certificate {each.problem}")
-    ending = [
-        NoticeHost(host=each.host, instance=each.instance, outcome=each.state, detail=each.problem)
-        for each in found
-        if each.state in ("soon", "expired")
-    ]
-    if ending:
-        for problem in tell(fleet, "cert_expiring", "tls", fleet.info(""), ending):
-            invocation.warn(problem)
+    for problem in report.warnings:
+        invocation.warn(problem)
     raise typer.Exit(code)
 
 
@@ -71,4 +64,4 @@ def rotate(
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
     run = renewal.rotate(fleet, reason=reason)
-    raise typer.Exit(watch("tls", fleet, run, invocation))
+    raise typer.Exit(watch("tls", run, invocation))

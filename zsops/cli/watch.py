@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from zsops.apply.run import Run
 from zsops.cli.invocation import Invocation, document, print_document
+from zsops.cli.release_names import remember_more
 from zsops.errors import ExitCode
-from zsops.fleet import Fleet
 from zsops.notify.around import Around
 from zsops.plan.model import Plan
 from zsops.report.events import Event, HostEvent, NoteEvent, PlanEvent, StepEvent, SummaryEvent
@@ -21,23 +20,22 @@ from zsops.report.run_id import timestamp
 from zsops.report.terminal import TerminalReport
 
 
-def watch(
-    command: str, fleet: Fleet, run: Run, invocation: Invocation, plan: Plan | None = None
-) -> ExitCode:
+def watch(command: str, run: Around, invocation: Invocation, plan: Plan | None = None) -> ExitCode:
     """Run it to its end and show it. stdout: URLs, one document, or one event a line."""
-    events = Around(fleet, command, run)
     with _signals_abort(run, invocation):
         if invocation.form == "jsonl":
             if plan is not None:
                 content = plan.model_dump(mode="json")
                 invocation.emit(PlanEvent(t=timestamp(), run=run.info.id, plan=content))
-            for event in events:
+            for event in run:
                 invocation.emit(event)
         elif invocation.form == "json":
-            _document(command, events, plan)
+            _document(command, run, plan)
         else:
-            _people(events, invocation)
-    return events.exit_code
+            _people(run, invocation)
+    made = [each.release for each in run.results if each.release is not None]
+    remember_more(run.setting.project.directory, run.setting.env, made)
+    return run.exit_code
 
 
 def _document(command: str, run: Around, plan: Plan | None) -> None:
@@ -91,7 +89,7 @@ def _only_failures(event: Event) -> None:
 
 
 @contextmanager
-def _signals_abort(run: Run, invocation: Invocation) -> Iterator[None]:
+def _signals_abort(run: Around, invocation: Invocation) -> Iterator[None]:
     """The first ^C (or SIGTERM, or the end of `--timeout`) aborts in order; a second ^C leaves at
     once, and the host's own deadline brings the old release back."""
 

@@ -78,6 +78,11 @@ class MaybeLease:
 
 
 @frozen
+class EvidenceList:
+    evidence: tuple[upkeep.Evidence, ...]
+
+
+@frozen
 class LiftHold:
     who: str
     why: str
@@ -168,6 +173,9 @@ STAGE_PROGRAM = Call("stage_program", m.StageProgram, m.ProgramStaged, HostServi
 UPGRADE = Call("upgrade", m.Upgrade, Ended, lambda host, q: Ended(host.upgrade(q)))
 FACTS = Call("facts", Nothing, upkeep.HostFacts, lambda host, _: host.facts())
 READ_LOG = Call("read_log", upkeep.ReadLog, upkeep.LogLines, HostService.read_log)
+EVIDENCE = Call(
+    "evidence", OfInstance, EvidenceList, lambda host, q: EvidenceList(host.evidence(q.instance))
+)
 HOLD = Call("hold", upkeep.Hold, upkeep.Held, HostService.hold)
 LIFT_HOLD = Call(
     "lift_hold", LiftHold, MaybeHeld, lambda host, q: MaybeHeld(host.lift_hold(q.who, q.why))
@@ -179,6 +187,6 @@ _ALL: tuple[Call[Any, Any], ...] = (
     HELLO, INSTALL, OBSERVE, MEMBERS, TAKE_LEASE, RELEASE_LEASE, BREAK_LEASE, STAGE, APPLY,
     CONFIRM, REVERT, PREPARE_ROLLBACK, PREPARE_ROTATION, RECIPIENTS, HISTORY, AUDIT_VERIFY,
     PRUNE, PIN, DAEMON_STATUS, START_DAEMON, STOP_DAEMON,
-    RELOAD_DAEMON, STAGE_PROGRAM, UPGRADE, FACTS, READ_LOG, HOLD, LIFT_HOLD, HEAL,
+    RELOAD_DAEMON, STAGE_PROGRAM, UPGRADE, FACTS, READ_LOG, EVIDENCE, HOLD, LIFT_HOLD, HEAL,
 )  # fmt: skip
 BY_NAME = {call.name: call for call in _ALL}

@@ -23,26 +23,35 @@ from zsops.host.messages import (
     InstanceSettings,
     StatusCheck,
 )
+from zsops.host.upkeep import ProbeResult
 from zsops.host.world import Fetched, Target
 
 _PROBE_PREFIX = "/.zeroserve/probe/"
-_EVIDENCE_BODY_BYTES = 4096
 
 
 @frozen
 class Verdict:
-    """`problem` is None when healthy; `evidence` is the failing response, for people."""
+    """`problem` is None when healthy. `results`: of the last round; `answer`: the failing one."""
 
     problem: str | None
     summary: str = ""
-    evidence: str | None = None
+    results: tuple[ProbeResult, ...] = ()
+    answer: Fetched | None = None
 
 
 @frozen
-class _Failure:
-    problem: str
-    path: str
+class _Finding:
+    """One question and its answer. `problem` is None for a good one."""
+
+    what: str
+    expected: str
+    got: str
+    problem: str | None = None
     answer: Fetched | None = None
+
+    @property
+    def result(self) -> ProbeResult:
+        return ProbeResult(self.what, self.expected, self.got, self.problem is None)
 
 
 @frozen
@@ -73,27 +82,31 @@ def judge(
     `candidate`: of the daemon that is to take over, at the door where it alone answers.
     """
     end = (yield from do(Now())) + policy.timeout_s
-    good, checked = 0, 0
+    good = 0
     while True:
-        failure, checked = yield from _round(paths, release, digest, policy, candidate)
-        if failure is None:
+        findings = yield from _round(paths, release, digest, policy, candidate)
+        last = findings[-1]
+        if last.problem is None:
             good += 1
             if good >= policy.successes:
-                return Verdict(None, f"{checked}/{checked} probes ok, {good} rounds")
+                asked = len(findings)
+                return Verdict(None, f"{asked}/{asked} probes ok, {good} rounds")
         else:
             good = 0
             if (yield from do(Now())) >= end:
-                return Verdict(failure.problem, "", _evidence(failure))
+                results = tuple(each.result for each in findings)
+                return Verdict(last.problem, "", results, last.answer)
         yield from do(Sleep(policy.interval_s))
 
 
 def _round(
     paths: InstancePaths, release: str, digest: str, policy: HealthPolicy, candidate: bool
-) -> Steps[tuple[_Failure | None, int]]:
+) -> Steps[list[_Finding]]:
+    """At least one finding; the first bad one is the last."""
     daemon = yield from do(CandidateStatus(paths.name) if candidate else DaemonStatus(paths.name))
     complaint = _of_daemon(daemon, release)
     if complaint is not None:
-        return _Failure(complaint, "(status)"), 0
+        return [_Finding("the daemon", f"serves {release}", complaint, complaint)]
     # A wildcard is asked for as one of the names it stands for.
     name = (yield from settings(paths)).names[0].replace("*", "www", 1)
     anchor = f"{paths.release(release)}/tls/cert.pem"
@@ -102,25 +115,19 @@ def _round(
     leaf = None if certificate is None else certificate.leaf
     secret = ((yield from do(ReadFile(paths.probe_secret))) or b"").decode().strip()
     wanted = _Wanted(digest, leaf, daemon.pid)
-    checked = 0
-    for target in targets:
-        failure = yield from _probe(target, secret, wanted, policy.probe_timeout_s)
-        if failure is not None:
-            return failure, checked
-        checked += 1
     # Checks and content go where visitors go: the first TLS listener, if there is one.
     front = next((t for t in targets if t.scheme == "https"), targets[0])
-    for check in policy.checks:
-        failure = yield from _check(front, check, policy.probe_timeout_s)
-        if failure is not None:
-            return failure, checked
-        checked += 1
-    for content in policy.content:
-        failure = yield from _content(front, content, policy.probe_timeout_s)
-        if failure is not None:
-            return failure, checked
-        checked += 1
-    return None, checked
+    timeout_s = policy.probe_timeout_s
+    findings: list[_Finding] = []
+    for asking in (
+        *(_probe(target, secret, wanted, timeout_s) for target in targets),
+        *(_check(front, check, timeout_s) for check in policy.checks),
+        *(_content(front, content, timeout_s) for content in policy.content),
+    ):
+        findings.append((yield from asking))
+        if findings[-1].problem is not None:
+            break
+    return findings
 
 
 def _of_daemon(daemon: DaemonState, release: str) -> str | None:
@@ -133,90 +140,96 @@ def _of_daemon(daemon: DaemonState, release: str) -> str | None:
 
 def _probe(
     target: Target, secret: str, wanted: _Wanted, timeout_s: float
-) -> Steps[_Failure | None]:
+) -> Steps[_Finding]:
     where = f"{target.scheme}://{target.address} (as `{target.name}`)"
     answer = yield from do(Fetch(target, f"{_PROBE_PREFIX}{secret}", timeout_s))
-    shown = f"{_PROBE_PREFIX}…"  # the secret stays out of evidence and logs
-    problem = answer.error or _probe_complaint(answer, wanted)
+    expected = f"serves {_short(wanted.digest)}"
+    leaf = wanted.leaf if target.scheme == "https" else None
+    if answer.error is not None:
+        problem, got = answer.error, answer.error
+    else:
+        problem, got = _probe_complaint(answer, wanted)
     # The release's own chain verified it; another leaf of the same issuer would do that as well.
-    if problem is None and target.scheme == "https" and wanted.leaf not in (None, answer.leaf):
-        have, lacks = answer.leaf[:12], (wanted.leaf or "")[:12]
-        problem = f"shows certificate {have}…, the release has {lacks}…"
-    return None if problem is None else _Failure(f"{where}: {problem}", shown, answer)
+    if problem is None and leaf not in (None, answer.leaf):
+        expected, got = f"certificate {(leaf or '')[:12]}…", f"certificate {answer.leaf[:12]}…"
+        problem = f"shows {got}, the release has {(leaf or '')[:12]}…"
+    if problem is None:
+        return _Finding(where, expected, expected)
+    return _Finding(where, expected, got, f"{where}: {problem}", answer)
 
 
-def _probe_complaint(answer: Fetched, wanted: _Wanted) -> str | None:
+def _probe_complaint(answer: Fetched, wanted: _Wanted) -> tuple[str | None, str]:
+    """What is wrong with an answer of the probe path, and what came."""
     if answer.status != 200:
-        return f"the probe path answers {answer.status}"
+        return f"the probe path answers {answer.status}", f"status {answer.status}"
     try:
         told = json.loads(answer.body)
-        served, pid = told["release_digest"], told["pid"]
+        served, pid = str(told["release_digest"]), told["pid"]
     except (ValueError, KeyError, TypeError):
-        return "the probe path's answer is no probe answer"
+        return "the probe path's answer is no probe answer", "no probe answer"
     if served != wanted.digest:
-        return f"serves {served}, expected {wanted.digest}"
+        return f"serves {served}, expected {wanted.digest}", f"serves {_short(served)}"
     # While one daemon takes over from another both hold the sockets.
     if wanted.pid not in (None, pid):
-        return f"process {pid} answers, expected {wanted.pid}"
-    return None
+        return f"process {pid} answers, expected {wanted.pid}", f"process {pid}"
+    return None, ""
 
 
-def _check(target: Target, check: StatusCheck, timeout_s: float) -> Steps[_Failure | None]:
+def _check(target: Target, check: StatusCheck, timeout_s: float) -> Steps[_Finding]:
     answer = yield from do(Fetch(_as(target, check.host), check.path, timeout_s))
-    problem = answer.error or _complaint(check, answer)
     where = f"`{check.host}{check.path}`"
-    return None if problem is None else _Failure(f"{where}: {problem}", check.path, answer)
+    wanted = " or ".join(str(status) for status in check.status)
+    if answer.error is not None:
+        return _Finding(where, wanted, answer.error, f"{where}: {answer.error}", answer)
+    expected, got, problem = _compared(check, answer, wanted)
+    if problem is None:
+        return _Finding(where, expected, got)
+    return _Finding(where, expected, got, f"{where}: {problem}", answer)
 
 
-def _complaint(check: StatusCheck, answer: Fetched) -> str | None:
+def _compared(check: StatusCheck, answer: Fetched, wanted: str) -> tuple[str, str, str | None]:
+    """Expected, got, and what is wrong with that."""
+    got = str(answer.status)
     if answer.status not in check.status:
-        wanted = " or ".join(str(status) for status in check.status)
-        return f"status {answer.status}, expected {wanted}"
+        return wanted, got, f"status {got}, expected {wanted}"
     if check.body_contains is not None and check.body_contains.encode() not in answer.body:
-        return f"the body lacks `{check.body_contains}`"
+        text = f"the body lacks `{check.body_contains}`"
+        return f"{wanted}, a body with `{check.body_contains}`", f"{got}, a body without it", text
     have = {name.lower(): value for name, value in answer.headers}
     for name, value in check.header:
         if have.get(name) != value:
-            return f"header `{name}` is `{have.get(name, '')}`, expected `{value}`"
-    return None
+            shown = f"`{name}: {have[name]}`" if name in have else f"no `{name}`"
+            text = f"header `{name}` is `{have.get(name, '')}`, expected `{value}`"
+            return f"`{name}: {value}`", shown, text
+    return wanted, got, None
 
 
-def _content(target: Target, content: ContentCheck, timeout_s: float) -> Steps[_Failure | None]:
+def _content(target: Target, content: ContentCheck, timeout_s: float) -> Steps[_Finding]:
     from urllib.parse import quote
 
     path = "/" + quote(content.path)
     answer = yield from do(Fetch(_as(target, content.host), path, timeout_s))
-    problem = answer.error
-    if problem is None and answer.status != 200:
-        problem = f"status {answer.status}, expected 200"
-    if problem is None and answer.sha256 != content.sha256:
-        problem = f"the body hashes to {answer.sha256[:12]}…, expected {content.sha256[:12]}…"
     where = f"`{content.host}{path}`"
-    return None if problem is None else _Failure(f"{where}: {problem}", path, answer)
+    expected, got = f"sha256 {content.sha256[:12]}…", f"sha256 {answer.sha256[:12]}…"
+    problem = answer.error
+    if problem is not None:
+        got = problem
+    elif answer.status != 200:
+        expected, got = "200", str(answer.status)
+        problem = f"status {answer.status}, expected 200"
+    elif answer.sha256 != content.sha256:
+        problem = f"the body hashes to {answer.sha256[:12]}…, expected {content.sha256[:12]}…"
+    if problem is None:
+        return _Finding(where, expected, got)
+    return _Finding(where, expected, got, f"{where}: {problem}", answer)
+
+
+def _short(digest: str) -> str:
+    return f"{digest[:19]}…"
 
 
 def _as(target: Target, host: str) -> Target:
     return replace(target, name=host) if host else target
-
-
-def _evidence(failure: _Failure) -> str:
-    answer = failure.answer or Fetched()
-    return json.dumps(
-        {
-            "problem": failure.problem,
-            "path": failure.path,
-            "status": answer.status,
-            "headers": [list(pair) for pair in answer.headers],
-            "body": answer.body[:_EVIDENCE_BODY_BYTES].decode("utf-8", "replace"),
-            "error": answer.error,
-        },
-        indent=1,
-    )
-
-
-def evidence_path(paths: InstancePaths, release: str) -> str:
-    """Where a release keeps its failing response."""
-    return f"{paths.release(release)}/evidence.json"
 
 
 def check_policy(policy: HealthPolicy) -> None:

@@ -10,7 +10,7 @@ import contextlib
 
 from zsops.errors import CannotArm, DaemonFailed, NotStaged, SelfReverted, ZsopsError
 from zsops.frozen import replace
-from zsops.host import health, journal, lease, store
+from zsops.host import evidence, health, journal, lease, store
 from zsops.host.effects import (
     ArmTimer,
     BootId,
@@ -20,7 +20,6 @@ from zsops.host.effects import (
     Now,
     Steps,
     Tell,
-    WriteFile,
     do,
 )
 from zsops.host.journal import State
@@ -85,7 +84,8 @@ def _put_into_service(request: Apply, paths: InstancePaths, state: State) -> Ste
         began = yield from _started(Step.RELOAD)
         problem = yield from load(paths, release, request.reload_timeout_s)
         if problem is not None:
-            yield from _failed(Step.RELOAD, began, "reload-failed", problem)
+            saved = yield from evidence.keep(paths, release, Step.RELOAD, problem)
+            yield from _failed(Step.RELOAD, began, "reload-failed", problem, saved)
             done = yield from revert(paths, state, "reload failed", problem)
             return done.outcome
         state = yield from _advance(paths, state, Phase.RELOADED)
@@ -95,7 +95,7 @@ def _put_into_service(request: Apply, paths: InstancePaths, state: State) -> Ste
         began = yield from _started(Step.HEALTH)
         verdict = yield from health.judge(paths, release, digest, request.health)
         if verdict.problem is not None:
-            saved = yield from _save_evidence(paths, release, verdict.evidence or "")
+            saved = yield from evidence.keep(paths, release, Step.HEALTH, verdict.problem, verdict)
             yield from _failed(Step.HEALTH, began, "unhealthy", verdict.problem, saved)
             done = yield from revert(paths, state, "not healthy", verdict.problem)
             return done.outcome
@@ -120,7 +120,8 @@ def _start(request: Apply, paths: InstancePaths, serving: str) -> Steps[None]:
     # (a port in use, say) nothing we switch to would run either.
     findings = yield from do(CheckRelease(paths.release(serving)))
     if not findings:
-        yield from _failed(Step.START, began, "daemon-failed", started.error)
+        saved = yield from evidence.keep(paths, request.release, Step.START, started.error)
+        yield from _failed(Step.START, began, "daemon-failed", started.error, saved)
         raise DaemonFailed(
             f"the daemon of `{paths.name}` does not start: {started.error}",
             hint="nothing was switched; fix the cause, then deploy again",
@@ -255,19 +256,10 @@ def _done(step: Step, began: float, detail: str) -> Steps[None]:
 
 
 def _failed(
-    step: Step, began: float, code: str, problem: str, evidence: str | None = None
+    step: Step, began: float, code: str, problem: str, saved: str | None = None
 ) -> Steps[None]:
     spent = int(((yield from do(Now())) - began) * 1000)
     event = StepEvent(
-        step, Progress.FAILED, problem, ms=spent, error=Fault(code, problem), evidence=evidence
+        step, Progress.FAILED, problem, ms=spent, error=Fault(code, problem), evidence=saved
     )
     yield from do(Tell(event))
-
-
-def _save_evidence(paths: InstancePaths, release: str, evidence: str) -> Steps[str | None]:
-    path = health.evidence_path(paths, release)
-    try:
-        yield from do(WriteFile(path, evidence.encode()))
-    except OSError:
-        return None  # a full disk; the event and the audit line carry the problem's text
-    return path

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from zsops.errors import NoSuchRelease
 from zsops.frozen import frozen, replace
-from zsops.host import health, journal, store
+from zsops.host import evidence, health, journal, store
 from zsops.host.effects import BootId, DaemonStatus, EnsureDaemon, Now, Reload, Steps, Tell, do
 from zsops.host.journal import State
 from zsops.host.layout import InstancePaths
@@ -36,7 +36,9 @@ def revert(
     """Go back, with the daemon running. `failed`: how next failed, if it did (quarantine)."""
     began = yield from do(Now())
     yield from do(Tell(StepEvent(Step.REVERT, Progress.STARTED, reason)))
+    stopped_in, release = state.phase, state.next
     state = yield from _enter(paths, state, reason, failed)
+    yield from evidence.keep_of_stopped(paths, stopped_in, release, failed or reason)
     tried: list[str] = []
     loaded: str | None = None
     for release in dict.fromkeys((state.prev, state.last_good)):

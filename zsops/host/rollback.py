@@ -6,7 +6,7 @@ So a rollback never revives an expired certificate, and both pass the same steps
 
 from __future__ import annotations
 
-from zsops.errors import NoSuchRelease
+from zsops.errors import BadRequest, NoSuchRelease
 from zsops.frozen import replace
 from zsops.host import audit, compose, layout, material, store
 from zsops.host.effects import HashFile, Steps, do
@@ -25,6 +25,8 @@ from zsops.host.stage import chosen_material, ready, refuse_quarantined, stage_r
 def prepare(request: PrepareRollback) -> Steps[RollbackStaged]:
     """Choose the release to go back to and stage its site anew."""
     paths = InstancePaths(request.instance)
+    if request.steps < 1:
+        raise BadRequest("a rollback goes at least one step back")
     state = yield from ready(paths, request.token)
     source = yield from _choose(paths, state.prev, request)
     sites = source.sites
@@ -112,19 +114,21 @@ def _choose(paths: InstancePaths, serving: str, request: PrepareRollback) -> Ste
     confirmed = yield from confirmed_names(paths)
     left = yield from left_behind(paths, confirmed)
     in_service = yield from store.manifest(paths, serving)
+    # As one rollback after the other: each step differs from what would be in service then.
     site = None if in_service is None else in_service.site_digest
-    seen, steps = {site}, request.steps
+    steps = 0
     for name in reversed((yield from store.names(paths))):
         found = yield from store.manifest(paths, name)
         candidate = name in confirmed and name not in left and name != serving
-        if not candidate or found is None or found.site_digest in seen:
+        if not candidate or found is None or found.site_digest == site:
             continue
-        seen.add(found.site_digest)
-        steps -= 1
-        if steps <= 0:
+        site = found.site_digest
+        steps += 1
+        if steps == request.steps:
             return store.shown(found, (yield from store.origin(paths, name)))
     raise NoSuchRelease(
-        f"`{paths.name}` has no earlier confirmed release with another site to go back to",
+        f"`{paths.name}` has {steps} earlier confirmed releases with another site to go back to, "
+        f"{request.steps} are asked for",
         hint="`zsops history` lists what it had; `--to RELEASE` names one",
     )
 

@@ -27,6 +27,7 @@ from zsops.host import (
     store,
     upkeep,
 )
+from zsops.host import evidence as failures
 from zsops.host import heal as healing
 from zsops.host import hold as holding
 from zsops.host import install as installing
@@ -155,6 +156,9 @@ class HostService:
 
     def read_log(self, request: upkeep.ReadLog) -> upkeep.LogLines:
         return self._look(logs.read(request))
+
+    def evidence(self, instance: str) -> tuple[upkeep.Evidence, ...]:
+        return self._look(failures.read(instance))
 
     def hold(self, request: upkeep.Hold) -> upkeep.Held:
         return self._change(holding.place(request))

@@ -56,6 +56,35 @@ class LogLines:
 
 
 @frozen
+class ProbeResult:
+    """One question of a health check, and its answer."""
+
+    what: str  # who was asked for what
+    expected: str
+    got: str
+    ok: bool
+
+
+@frozen
+class Evidence:
+    """What a host kept of a deployment that failed there; nothing in it is a secret.
+
+    `results`: of the last round of the health check, up to the question that failed. `status`,
+    `headers`, `body`: the answer to that one, shortened. `log`: the daemon's last lines then.
+    """
+
+    release: str
+    at: str
+    step: str  # a `Step`, or the phase it was in when its time was up
+    problem: str
+    results: tuple[ProbeResult, ...] = ()
+    status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    log: tuple[str, ...] = ()
+
+
+@frozen
 class Hold:
     """Keep new deployments from the host, until somebody says `resume`."""
 

@@ -1,4 +1,7 @@
-"""Around a run: the hook before it, its events, then the hook after it and the notices."""
+"""A run with what happens around it: the hook before, its events, the hook after, the notices.
+
+Whoever starts a run, the command line or a program, gets it wrapped like this.
+"""
 
 from __future__ import annotations
 
@@ -42,17 +45,55 @@ def told(setting: Setting, command: str, info: RunInfo, **more: str) -> dict[str
 
 
 class Around:
-    """The events of `run`, with what happens around it. `exit_code` counts after the last one."""
+    """Iterate over it for the events of `run`; the first one starts it. Raises HookFailed when a
+    required hook fails before anything is touched. `exit_code` counts after the last event.
+    """
 
     def __init__(self, setting: Setting, command: str, run: Run) -> None:
         """`command`: what was called, as `deploy`."""
         self._setting = setting
         self._command = command
         self._run = run
+        self._events = self._all()
         self.exit_code = ExitCode.OK
 
-    def __iter__(self) -> Iterator[Event]:
-        """Raises HookFailed before anything is touched."""
+    @property
+    def setting(self) -> Setting:
+        """What it belongs to."""
+        return self._setting
+
+    @property
+    def info(self) -> RunInfo:
+        """Who does this, and why."""
+        return self._run.info
+
+    @property
+    def results(self) -> tuple[InstanceResult, ...]:
+        """How each instance ended; after the last event."""
+        return self._run.results
+
+    def called(self, command: str) -> Around:
+        """The same, by the name that hooks and notices are told; before the first event."""
+        self._command = command
+        return self
+
+    def abort(self) -> None:
+        """As `Run.abort`: from any thread, or a signal handler."""
+        self._run.abort()
+
+    def finish(self) -> ExitCode:
+        """Run to the end without looking at the events; the exit code."""
+        for _ in self:
+            pass
+        return self.exit_code
+
+    def __iter__(self) -> Around:
+        return self
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def _all(self) -> Iterator[Event]:
         hooks, directory = self._setting.project.config.hooks, self._setting.project.directory
         hosts = " ".join(dict.fromkeys(each.host for each in self._run.targets))
         before = told(self._setting, self._command, self._run.info, ZSOPS_HOSTS=hosts)

@@ -116,6 +116,16 @@ class HostEvent(_Event):
     error: ErrorInfo | None = None
 
 
+class DriftEvent(_Event):
+    """`zsops drift --watch`: an instance is not as it was at the look before."""
+
+    event: Literal["drift"] = "drift"
+    host: str
+    instance: str
+    state: str
+    drift: str | None = Field(default=None, description="null: it is as its host's record says")
+
+
 class SummaryEvent(_Event):
     """The last line."""
 
@@ -134,7 +144,7 @@ class SummaryEvent(_Event):
 
 
 Event = Annotated[
-    StepEvent | ProgressEvent | NoteEvent | PlanEvent | HostEvent | SummaryEvent,
+    StepEvent | ProgressEvent | NoteEvent | PlanEvent | HostEvent | DriftEvent | SummaryEvent,
     Field(discriminator="event"),
 ]
 

@@ -77,4 +77,11 @@ def ending_lines(event: HostEvent | SummaryEvent) -> list[str]:
         lines.append(f"error[{event.error.code}]: {event.error.message}")
         if event.error.hint:
             lines.append(f"hint: {event.error.hint}")
+    blameless = event.error is not None and event.error.code == "wave-reverted"
+    if event.outcome in _LEAVES_EVIDENCE and not blameless:
+        lines.append(f"what it answered: `zsops history {event.host} --evidence`")
     return lines
+
+
+#: Endings after which the host keeps something to look at.
+_LEAVES_EVIDENCE = frozenset({"reverted", "self_reverted", "unsafe"})

@@ -141,6 +141,9 @@ class HostSession(Protocol):
     def read_log(self, request: upkeep.ReadLog) -> upkeep.LogLines:
         """Lines of a log; see `ReadLog`."""
 
+    def evidence(self, instance: str) -> tuple[upkeep.Evidence, ...]:
+        """What the host kept of deployments that failed there, oldest first."""
+
     def hold(self, request: upkeep.Hold) -> upkeep.Held:
         """Keep new deployments away; leases are refused with `HostHeld` from now on."""
 
@@ -158,6 +161,10 @@ class Transport(Protocol):
     @property
     def host(self) -> str:
         """The host's name in the configuration."""
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether a session may stay open while sessions with other hosts are made."""
 
     def connect(self) -> HostSession:
         """A fresh session, handshake done. Raises `HostUnreachable` or `ProtocolMismatch`."""

@@ -167,6 +167,9 @@ class FramedSession:
     def read_log(self, request: upkeep.ReadLog) -> upkeep.LogLines:
         return self._ask(calls.READ_LOG, request)
 
+    def evidence(self, instance: str) -> tuple[upkeep.Evidence, ...]:
+        return self._ask(calls.EVIDENCE, calls.OfInstance(instance)).evidence
+
     def hold(self, request: upkeep.Hold) -> upkeep.Held:
         return self._ask(calls.HOLD, request)
 

@@ -29,6 +29,10 @@ class LocalTransport:
         return "local"
 
     @property
+    def may_stay(self) -> bool:
+        return True
+
+    @property
     def root(self) -> Path:
         """Where this host keeps its state."""
         return self._root

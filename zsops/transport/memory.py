@@ -320,6 +320,9 @@ class MemorySession:
     def read_log(self, request: upkeep.ReadLog) -> upkeep.LogLines:
         return self._host().read_log(request)
 
+    def evidence(self, instance: str) -> tuple[upkeep.Evidence, ...]:
+        return self._host().evidence(instance)
+
     def hold(self, request: upkeep.Hold) -> upkeep.Held:
         return self._host().hold(request)
 
@@ -390,6 +393,10 @@ class MemoryTransport:
     @property
     def host(self) -> str:
         return self._host.name
+
+    @property
+    def may_stay(self) -> bool:
+        return True
 
     def connect(self) -> MemorySession:
         if not self._host.reachable:

@@ -74,6 +74,11 @@ class SshTransport:
     def host(self) -> str:
         return self._host
 
+    @property
+    def may_stay(self) -> bool:
+        """A jump host has few places, and others wait for them."""
+        return not self._network.has_hops(self._wish)
+
     def connect(self) -> FramedSession:
         """A new connection to the host (jump hosts are kept), and `zsops-host` at its end."""
         connection = self._network.connect(self._wish)
@@ -123,6 +128,10 @@ class SshNetwork:
         """A fresh connection, logged in. Raises HostUnreachable and ConfigError."""
         route = self._route(wish)
         return self._open(route.hops, route.target)
+
+    def has_hops(self, wish: SshWish) -> bool:
+        """Whether the way leads through jump hosts. Raises HostUnreachable, ConfigError."""
+        return bool(self._route(wish).hops)
 
     def close(self) -> None:
         """End the connections to jump hosts; never raises."""

@@ -26,7 +26,11 @@ def test_the_manuals_example_runs(
 ) -> None:
     manual = Path(__file__).resolve().parents[3] / "docs" / "manual" / "zsops.md"
     (example,) = re.findall(r"```python\n(from zsops.*?)```", manual.read_text(), re.DOTALL)
-    shop = MemoryFleet.make(tmp_path, FLEET)
+    hooks = "hooks: {pre_deploy: [./note.sh], post_deploy: [./note.sh]}\n"
+    shop = MemoryFleet.make(tmp_path, FLEET + hooks)
+    note = tmp_path / "note.sh"
+    note.write_text('#!/bin/sh\necho "$ZSOPS_HOOK $ZSOPS_COMMAND $ZSOPS_REASON" >> noted\n')
+    note.chmod(0o755)
     asked = []
 
     def load(file: str, env: str, *, on: str) -> zsops.Fleet:
@@ -41,6 +45,11 @@ def test_the_manuals_example_runs(
     assert "web1 web 1 files change" in said
     assert "web4 committed 000001-" in "\n".join(said)
     assert len({shop.digest(f"web{n}") for n in (1, 2, 3, 4)}) == 1
+    # A program's run has the hooks of the file around it, as a person's has.
+    assert (tmp_path / "noted").read_text().splitlines() == [
+        "pre_deploy deploy hotfix 81",
+        "post_deploy deploy hotfix 81",
+    ]
 
 
 def test_importing_the_package_loads_no_operator_library() -> None:

@@ -6,80 +6,21 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.command_line import Said, Zsops
 from support.memory_fleet import FLEET, MemoryFleet
 
 from zsops.apply.probe import ProbeFailed
 from zsops.apply.run import Run
 from zsops.apply.target import Target
-from zsops.cli.app import run
 from zsops.cli.exit_codes import MEANING
-from zsops.cli.invocation import Invocation
 from zsops.errors import ExitCode
 from zsops.fleet import Fleet
 from zsops.host import messages as m
 from zsops.report.document import Document
 from zsops.report.events import parse_event
-from zsops.transport.memory import MemoryTransport
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The one document of `--json`."""
-        (line,) = self.out.splitlines()
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-
-Zsops = Callable[..., Said]
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> MemoryFleet:
-    return MemoryFleet.make(tmp_path)
-
-
-@pytest.fixture
-def zsops(
-    shop: MemoryFleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Zsops:
-    """Run a command in the project; its host is the one in memory."""
-
-    def probe(target: Target) -> None:
-        shop.probe(target)  # looked up late: a test may change it
-
-    def fleet(invocation: Invocation, env: str | None) -> Fleet:
-        return Fleet(
-            invocation.project(),
-            env,
-            on=invocation.on,
-            connect=lambda machine: MemoryTransport(shop.of(machine.name)),
-            probe=probe,
-            skew_s_max=None,
-        )
-
-    monkeypatch.setattr(Invocation, "fleet", fleet)
-
-    def call(*arguments: str) -> Said:
-        code = run(["-C", str(shop.directory), *arguments])
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        captured = capsys.readouterr()
-        return Said(code, captured.out, captured.err)
-
-    return call
 
 
 def test_deploy_prints_the_address_on_stdout_and_talk_on_stderr(zsops: Zsops) -> None:
@@ -333,6 +274,20 @@ def test_a_canary_waits_and_is_promoted_or_taken_back(zsops: Zsops, shop: Memory
     assert shop.digest("web1") != before
 
 
+def test_a_promotion_goes_on_by_percent(zsops: Zsops, shop: MemoryFleet) -> None:
+    (shop.directory / "zsops.yaml").write_text(FLEET)
+    zsops("deploy")
+    shop.write(**{"index.html": "<title>two</title>"})
+    assert zsops("deploy", "--strategy", "asks").code == ExitCode.CANARY_WAITS
+    fresh = shop.digest("web1")
+    half = zsops("promote", "--percent", "50")
+    assert half.code == ExitCode.CANARY_WAITS, half.err
+    assert [shop.digest(f"web{at}") == fresh for at in range(1, 5)] == [True, True, False, False]
+    assert zsops("promote", "--percent", "50").code == ExitCode.CANARY_WAITS  # nothing more yet
+    assert zsops("promote").code == ExitCode.OK
+    assert {shop.digest(f"web{at}") for at in range(1, 5)} == {fresh}
+
+
 def test_a_promotion_of_other_bytes_is_refused(zsops: Zsops, shop: MemoryFleet) -> None:
     (shop.directory / "zsops.yaml").write_text(FLEET)
     zsops("deploy")
@@ -349,7 +304,9 @@ def test_options_adjust_the_strategy(zsops: Zsops, shop: MemoryFleet) -> None:
     said = zsops("deploy", "--batch", "1,50%", "--max-fail", "1", "--soak", "1ms")
     assert said.code == ExitCode.OK
     assert "wave 3 of 3: web3, web4" in said.err
-    for wrong in (["--soak", "7"], ["--batch", "0%"], ["--strategy", "rollin"]):
+    assert zsops("deploy", "--max-fail", "25%").code == ExitCode.OK
+    wrongs = (["--soak", "7"], ["--batch", "0%"], ["--strategy", "rollin"], ["--max-fail", "x%"])
+    for wrong in wrongs:
         refused = zsops("deploy", *wrong)
         assert refused.code == ExitCode.USAGE
         assert wrong[0] in refused.err or "rolling" in refused.err
@@ -509,11 +466,14 @@ def test_logs_are_merged_and_harmless(zsops: Zsops, shop: MemoryFleet) -> None:
 
 
 def test_live_check_finds_a_clock_that_is_wrong(zsops: Zsops, shop: MemoryFleet) -> None:
-    said = zsops("check", "--live")
-    assert said.code == ExitCode.DRIFT
-    assert "its clock is -" in said.err
-    shop.host.reachable = False
-    assert zsops("check", "--live").code == ExitCode.UNREACHABLE
+    for asked in (("check", "--live"), ("hosts", "facts")):
+        shop.host.reachable = True
+        said = zsops(*asked)
+        assert said.code == ExitCode.DRIFT
+        assert "its clock is -" in said.err
+        assert "memory 1" in said.out
+        shop.host.reachable = False
+        assert zsops(*asked).code == ExitCode.UNREACHABLE
 
 
 def test_a_run_is_taken_up_by_its_name(zsops: Zsops, shop: MemoryFleet) -> None:

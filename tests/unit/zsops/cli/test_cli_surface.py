@@ -175,6 +175,16 @@ def test_schemas_are_json(of: str, capsys: pytest.CaptureFixture[str]) -> None:
         ("zsops ssh w", 2, "web1"),
         ("zsops --on e", 2, "eu"),
         ("zsops rollback --to ", 3, "000002-beef"),
+        ("zsops rollback --site b", 3, "blog"),
+        ("zsops diff ", 2, "000002-beef"),
+        ("zsops diff 000001-dead ", 3, "000002-beef"),
+        ("zsops history ", 2, "web1"),
+        ("zsops status p", 2, "prod"),
+        ("zsops logs ", 2, "web1"),
+        ("zsops drift ", 2, "web1"),
+        ("zsops deploy --strategy r", 3, "rolling"),
+        ("zsops explain sites.NAME.b", 2, "sites.NAME.build"),
+        ("zsops ech rotate --phase ", 4, "retire"),
     ],
 )
 def test_names_are_completed_without_a_network(

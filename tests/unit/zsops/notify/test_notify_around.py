@@ -13,7 +13,6 @@ from support.memory_fleet import CONFIG, MemoryFleet
 from support.receiver import Receiver
 
 from zsops.errors import ExitCode
-from zsops.notify.around import Around
 from zsops.notify.hooks import HookFailed
 from zsops.notify.send import signature
 from zsops.report.events import Event, NoteEvent, SummaryEvent
@@ -32,9 +31,8 @@ def _shop(directory: Path, more: str) -> MemoryFleet:
 
 
 def _run(shop: MemoryFleet) -> tuple[list[Event], ExitCode]:
-    fleet = shop.fleet()
-    around = Around(fleet, "deploy", fleet.deploy(reason="a try"))
-    return list(around), around.exit_code
+    run = shop.fleet().deploy(reason="a try")
+    return list(run), run.exit_code
 
 
 def _hook(directory: Path, name: str, code: str) -> None:
