@@ -15,6 +15,7 @@ from zsops.config.strategy import Strategy
 from zsops.errors import NotInstalled, UsageError
 from zsops.fleet import Fleet
 from zsops.host import messages as m
+from zsops.notify.around import Around
 from zsops.plan.settings import health_of, settings_of, url_of
 from zsops.transport.base import HostSession
 from zsops.upkeep import asked, leased
@@ -95,7 +96,7 @@ def upgrade(
     drain_s: float | None = None,
     reason: str = "",
     strategy: Strategy | None = None,
-) -> Run:
+) -> Around:
     """Another version takes over on every host, wave after wave; nobody's connection is cut.
 
     `wheel` is sent to hosts that lack its version; `version` alone must be there. Without either
@@ -133,12 +134,13 @@ def upgrade(
                 settled=current.release if current is not None and old == new.version else None,
             )
         )
-    return Run(
+    run = Run(
         targets,
         fleet.info(reason or f"daemon {new.version}"),
         rollout=fleet.rollout(strategy or fleet.strategy()),
         owner=fleet,
     )
+    return Around(fleet, "daemon", run)
 
 
 def _wanted(fleet: Fleet, wheel: Path | None, version: str | None) -> NewDaemon:

@@ -15,7 +15,7 @@ import socket
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -24,6 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from zsops import way_back
 from zsops.apply.probe import probe_from_here
 from zsops.apply.run import Run
 from zsops.apply.target import ExternalProbe, NewDaemon, RunInfo, Target
@@ -31,14 +32,14 @@ from zsops.build.bundle import bundle
 from zsops.build.commit import commit_of
 from zsops.build.site import BuiltSite, OnLine, build_site
 from zsops.build.wheel import read_wheel
-from zsops.build.wished import hosts_of, site_hosts, wished_files
+from zsops.build.wished import hosts_of, wished_files
 from zsops.config.hosts import Machine
 from zsops.config.load import FILE_NAME, Project, UnknownName, load_project
 from zsops.config.models import Instance
 from zsops.config.problems import did_you_mean
 from zsops.config.scope import chosen, machines_of, on_machine, placed
 from zsops.config.strategy import BUILT_IN, Strategy
-from zsops.errors import BuildError, ClockSkew, HostUnreachable, StalePlan, UsageError, ZsopsError
+from zsops.errors import BuildError, ClockSkew, HostUnreachable, StalePlan, UsageError
 from zsops.facts.clock import SKEW_S_MAX, skew
 from zsops.facts.observe import Indexes, observe_instance
 from zsops.facts.status import InstanceStatus, judge
@@ -66,6 +67,7 @@ from zsops.report.run_id import is_run_id, new_run_id
 from zsops.transport.base import HostSession, Transport
 from zsops.transport.kept import Continued, KeptSessions
 from zsops.transport.limits import Limits
+from zsops.way_back import all_unreachable
 
 T = TypeVar("T")
 
@@ -227,8 +229,7 @@ class Fleet:
         Raises NoSuchRelease that names every instance whose history is too short, NotInstalled,
         and HostUnreachable when no host is reached.
         """
-        found = self.returnable()
-        return targets_of(found, lambda seen: rollback_target(seen, to, steps))
+        return targets_of(self.returnable(), lambda seen: rollback_target(seen, to, steps))
 
     def rollback_of_site(
         self, site: str, to: str | None = None, steps: int = 1
@@ -247,23 +248,7 @@ class Fleet:
 
         Raises NotInstalled, UsageError when none serves the site, HostUnreachable.
         """
-        found = self.status()
-        lost = [(each.host, each.error) for each in found if each.error is not None]
-        if len(lost) == len(found):
-            raise _all_unreachable(dict(lost))
-        serving = {
-            (at.name, name)
-            for at, name, each in self.scope
-            if site is None or site in each.site_names
-        }
-        seen = [e for e in found if e.error is None and (e.host, e.instance) in serving]
-        if not seen:
-            raise UsageError(f"no host of `{self.env}` that is reached serves site `{site}`")
-        for each in seen:
-            problem = each.problem(self.env)
-            if each.state == "not deployed" and problem is not None:
-                raise problem
-        return {(each.host, each.instance): each.observation for each in seen}
+        return way_back.returnable(self, site)
 
     # -- doing ------------------------------------------------------------------------------------
 
@@ -322,7 +307,7 @@ class Fleet:
         """
         plan = self.plan(on_line, keep_open=True)
         settled = [each for each in plan.instances if not each.switches]
-        if not self._ahead(self.status()):
+        if not way_back.ahead(self.status()):
             raise UsageError(
                 f"every host of `{self.env}` serves the same: nothing waits for promotion"
             )
@@ -358,7 +343,7 @@ class Fleet:
         ahead = {
             (each.host, each.instance): release_before(each.observation)
             for each in found
-            if (each.host, each.instance) in self._ahead(found)
+            if (each.host, each.instance) in way_back.ahead(found)
         }
         if not ahead:
             raise UsageError(
@@ -366,29 +351,6 @@ class Fleet:
             )
         run = self.rollback(reason=reason or "aborted", only=ahead, with_secrets=True)
         return run.called("abort")
-
-    @staticmethod
-    def _ahead(found: Sequence[InstanceStatus]) -> frozenset[tuple[str, str]]:
-        """Instances on the release that came last, where others of the name are not."""
-        ahead: set[tuple[str, str]] = set()
-        for name in {each.instance for each in found}:
-            mine = [
-                (each, each.observation.current)
-                for each in found
-                if each.instance == name and each.observation.current is not None
-            ]
-            # The same site with another certificate is another release, too.
-            digests = {
-                (now.release_digest, now.material): now.created
-                for _, now in mine
-                if now is not None
-            }
-            for each, now in mine:
-                newest = max(digests.values())
-                is_last = now and digests[now.release_digest, now.material] == newest
-                if len(digests) > 1 and is_last:
-                    ahead.add((each.host, name))
-        return frozenset(ahead)
 
     def rollback(
         self,
@@ -412,36 +374,10 @@ class Fleet:
             only = self.rollback_of_site(site, to, steps)
         elif only is None:
             self.rollback_preview(to, steps)
-        defaults = self.project.config.defaults
-        targets = []
-        for machine, name, instance in self.scope:
-            if only is not None and (machine.name, name) not in only:
-                continue
-            named = only[machine.name, name] if only is not None else to
-            targets.append(
-                Target(
-                    transport=self._connect(machine),
-                    instance=name,
-                    settings=settings_of(instance),
-                    # The configured checks describe today's site; yesterday's may lack its pages,
-                    # and a check that is too new must not keep anybody from going back.
-                    health=health_of(defaults, (), ()),
-                    url=url_of(instance, machine.address),
-                    keep=defaults.keep,
-                    confirm_window_s=defaults.confirm.window / 1000,
-                    rollback_to=named,
-                    rollback_steps=steps,
-                    with_secrets=with_secrets,
-                    rollback_site=site,
-                    site_hosts=site_hosts(instance),
-                    probe=self.external_probe,
-                    dial=self.dialer(machine),
-                    reach=machine.address,
-                )
-            )
+        wish = way_back.Wish(to, steps, only, with_secrets, site)
         run = Run(
-            targets,
-            self.info(reason or _rollback_text(to, steps)),
+            way_back.targets(self, wish),
+            self.info(reason or wish.text),
             # Whoever rolls back is in a hurry: no soak, and no host waits for a dead one.
             rollout=replace(
                 self.rollout(Strategy(batch="50%")), unreachable_max=len(self.machines)
@@ -499,7 +435,7 @@ class Fleet:
             else:
                 facts.update(found)
         if errors and not facts:
-            raise _all_unreachable(dict(errors))
+            raise all_unreachable(dict(errors))
         return facts, tuple(
             UnreachableHost(host=host, code=error.code, reason=error.message)
             for host, error in errors
@@ -645,18 +581,3 @@ def _unseen(
     nothing = m.Observation(name, installed=False)
     url = url_of(instance, machine.address)
     return InstanceStatus(machine.name, name, "unreachable", url, nothing, error)
-
-
-def _rollback_text(to: str | None, steps: int) -> str:
-    if to is not None:
-        return f"rollback to {to}"
-    return "rollback" if steps == 1 else f"rollback by {steps}"
-
-
-def _all_unreachable(errors: Mapping[str, ZsopsError]) -> ZsopsError:
-    """One error that names every host with its own reason."""
-    first = next(iter(errors.values()))
-    if len(errors) == 1:
-        return first
-    lines = "".join(f"\n  {host}: {error.message}" for host, error in errors.items())
-    return HostUnreachable(f"none of {len(errors)} hosts is reached:{lines}", hint=first.hint)

@@ -97,7 +97,7 @@ def upgrade(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants
         reason=reason,
         strategy=fleet.strategy(strategy),
     )
-    raise typer.Exit(watch("daemon", fleet, run, invocation))
+    raise typer.Exit(watch("daemon", run, invocation))
 
 
 def _seconds(text: str) -> float:

@@ -11,12 +11,22 @@ from pydantic import ValidationError
 
 from zsops.cli.completion import complete_strategy
 from zsops.cli.invocation import Invocation, one_environment
-from zsops.cli.options import EnvArgument, EnvOption
+from zsops.cli.options import EnvArgument, EnvOption, Reason
 from zsops.cli.plan_file import read_plan
 from zsops.cli.watch import watch
 from zsops.config.strategy import Strategy
 from zsops.errors import UsageError
 from zsops.report.plan_text import plan_text
+
+_Strategy = Annotated[
+    str | None,
+    typer.Option(
+        "--strategy",
+        metavar="NAME",
+        help="rolling, canary, all, or one of `strategies`.",
+        autocompletion=complete_strategy,
+    ),
+]
 
 
 def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants them
@@ -28,9 +38,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
         typer.Option("--plan", metavar="FILE", help="Do exactly this saved plan, or nothing."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")
-    ] = "",
+    reason: Reason = "",
     no_confirm_window: Annotated[
         bool,
         typer.Option(
@@ -38,15 +46,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
             help="Trust the host's own health check: no look from here, no fresh session.",
         ),
     ] = False,
-    strategy: Annotated[
-        str | None,
-        typer.Option(
-            "--strategy",
-            metavar="NAME",
-            help="rolling, canary, all, or one of `strategies`.",
-            autocompletion=complete_strategy,
-        ),
-    ] = None,
+    strategy: _Strategy = None,
     waves: Annotated[
         str | None,
         typer.Option("--batch", metavar="WAVES", help="Waves for this run: 1,10%,100%."),

@@ -10,7 +10,7 @@ import typer
 from zsops import renewal
 from zsops.cli.columns import columns
 from zsops.cli.invocation import Invocation, one_environment
-from zsops.cli.options import EnvArgument, EnvOption
+from zsops.cli.options import EnvArgument, EnvOption, Reason
 from zsops.cli.watch import watch
 from zsops.errors import ExitCode, UsageError
 from zsops.fleet import Fleet
@@ -77,9 +77,7 @@ def rotate(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
     ] = None,
     dns_check: DnsCheck = False,
     nameserver: Nameserver = None,
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")
-    ] = "",
+    reason: Reason = "",
 ) -> None:
     """Do the phase that is due: add a key, promote it, retire the old one. Run it now and then.
 

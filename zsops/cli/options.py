@@ -21,6 +21,7 @@ EnvOption = Annotated[
     str | None,
     typer.Option("-e", "--env", metavar="ENV", help="Environment.", autocompletion=complete_env),
 ]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")]
 PlaceArgument = Annotated[
     str | None,
     typer.Argument(

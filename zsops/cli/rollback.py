@@ -10,12 +10,22 @@ import typer
 from zsops import upkeep
 from zsops.cli.completion import complete_release, complete_site
 from zsops.cli.invocation import Invocation, one_environment
-from zsops.cli.options import EnvArgument, EnvOption
+from zsops.cli.options import EnvArgument, EnvOption, Reason
 from zsops.cli.pick import pick
 from zsops.cli.watch import watch
 from zsops.errors import HostUnreachable, UsageError
 from zsops.fleet import Fleet
 from zsops.report.quantities import short_digest
+
+_Site = Annotated[
+    str | None,
+    typer.Option(
+        "--site",
+        metavar="SITE",
+        help="Only this one of several sites goes back.",
+        autocompletion=complete_site,
+    ),
+]
 
 
 def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants them
@@ -38,15 +48,7 @@ def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer want
     pick_one: Annotated[
         bool, typer.Option("--pick", help="Show what there is and ask which, at a terminal.")
     ] = False,
-    site: Annotated[
-        str | None,
-        typer.Option(
-            "--site",
-            metavar="SITE",
-            help="Only this one of several sites goes back.",
-            autocompletion=complete_site,
-        ),
-    ] = None,
+    site: _Site = None,
     with_secrets: Annotated[
         bool,
         typer.Option(
@@ -58,9 +60,7 @@ def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer want
         bool,
         typer.Option("--hold", help="Pause the hosts first, so that nothing deploys over it."),
     ] = False,
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")
-    ] = "",
+    reason: Reason = "",
 ) -> None:
     """Bring an earlier site back, as a new release.
 

@@ -11,11 +11,9 @@ from typing import Annotated
 import typer
 
 from zsops.cli.invocation import Invocation, one_environment
-from zsops.cli.options import EnvArgument, EnvOption
+from zsops.cli.options import EnvArgument, EnvOption, Reason
 from zsops.cli.watch import watch
 from zsops.report.plan_text import plan_text
-
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")]
 
 
 def promote(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
 from zsops import renewal
 from zsops.cli.columns import columns
 from zsops.cli.invocation import Invocation, one_environment
-from zsops.cli.options import EnvArgument, EnvOption
+from zsops.cli.options import EnvArgument, EnvOption, Reason
 from zsops.cli.watch import watch
 from zsops.errors import ExitCode
 
@@ -53,9 +52,7 @@ def rotate(
     context: typer.Context,
     env: EnvArgument = None,
     env_option: EnvOption = None,
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")
-    ] = "",
+    reason: Reason = "",
 ) -> None:
     """Bring the project's certificates and keys out, each with the site that is in service.
 

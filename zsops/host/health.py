@@ -138,17 +138,12 @@ def _of_daemon(daemon: DaemonState, release: str) -> str | None:
     return None if daemon.listeners else "the daemon listens nowhere"
 
 
-def _probe(
-    target: Target, secret: str, wanted: _Wanted, timeout_s: float
-) -> Steps[_Finding]:
+def _probe(target: Target, secret: str, wanted: _Wanted, timeout_s: float) -> Steps[_Finding]:
     where = f"{target.scheme}://{target.address} (as `{target.name}`)"
     answer = yield from do(Fetch(target, f"{_PROBE_PREFIX}{secret}", timeout_s))
     expected = f"serves {_short(wanted.digest)}"
     leaf = wanted.leaf if target.scheme == "https" else None
-    if answer.error is not None:
-        problem, got = answer.error, answer.error
-    else:
-        problem, got = _probe_complaint(answer, wanted)
+    problem, got = _probe_complaint(answer, wanted)
     # The release's own chain verified it; another leaf of the same issuer would do that as well.
     if problem is None and leaf not in (None, answer.leaf):
         expected, got = f"certificate {(leaf or '')[:12]}…", f"certificate {answer.leaf[:12]}…"
@@ -160,6 +155,8 @@ def _probe(
 
 def _probe_complaint(answer: Fetched, wanted: _Wanted) -> tuple[str | None, str]:
     """What is wrong with an answer of the probe path, and what came."""
+    if answer.error is not None:
+        return answer.error, answer.error
     if answer.status != 200:
         return f"the probe path answers {answer.status}", f"status {answer.status}"
     try:
