@@ -204,17 +204,57 @@ def test_a_client_can_relay_hosts_named_in_clear(
         assert bytes(upstream.received[0]) == sent
 
 
+def logging(place: Path) -> tuple[str, ...]:
+    return ("--log-format", "json", "--access-log", str(place / "access.log"))
+
+
+def logged(place: Path) -> dict[str, object]:
+    """The one line of the access log, once it is there."""
+    log = place / "access.log"
+    wait_until(lambda: log.read_text().endswith("\n"), timeout_s=30, what="a line in the log")
+    line: dict[str, object] = json.loads(log.read_text())
+    return line
+
+
+def test_the_log_marks_what_was_relayed_and_knows_no_name(
+    tmp_path: Path, hidden: Certificate, hello_tar: Path
+) -> None:
+    sent = hello("somebody-elses.test")
+    with (
+        RecordedUpstream(ANSWER, after=len(sent)) as upstream,
+        start(tmp_path, hello_tar, upstream.address, *logging(tmp_path)) as server,
+    ):
+        with Connection.plain(server.address()) as client:
+            client.send(sent)
+            assert client.read_bytes(len(ANSWER)) == ANSWER
+            client.peer.shutdown(socket.SHUT_WR)
+            assert client.read_to_end() == b""
+        line = logged(tmp_path)
+        told = {key: line[key] for key in ("scheme", "method", "target", "status", "bytes")}
+        assert told == {
+            "scheme": "tls",
+            "method": "RELAY",
+            "target": upstream.address,
+            "status": 200,
+            "bytes": len(ANSWER),
+        }
+        assert line["peer"] == "127.0.0.1"
+        assert "somebody-elses" not in json.dumps(line)
+
+
 def test_nobody_upstream_is_a_plain_close(
     tmp_path: Path, hidden: Certificate, hello_tar: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"127.0.0.1:{taken.getsockname()[1]}"
     with (
-        start(tmp_path, hello_tar, nobody) as server,
+        start(tmp_path, hello_tar, nobody, *logging(tmp_path)) as server,
         Connection.plain(server.address()) as client,
     ):
         client.send(hello(PUBLIC))
         assert client.read_to_end() == b""
+        line = logged(tmp_path)
+        assert (line["method"], line["status"], line["bytes"]) == ("RELAY", 502, 0)
 
 
 def test_our_own_address_is_no_upstream(

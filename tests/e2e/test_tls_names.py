@@ -5,10 +5,13 @@ open that name only, and a directory that is changed is taken over whole or not 
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import signal
 import socket
 import ssl
-import threading
+import time
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,8 @@ from support.process import run
 from support.server import Server
 
 pytestmark = pytest.mark.e2e
+
+SPAWN = multiprocessing.get_context("spawn")
 
 
 def make_directory(place: Path, names: tuple[str, ...]) -> dict[str, Certificate]:
@@ -39,11 +44,11 @@ def start(place: Path, tar: Path, *flags: str | Path) -> Server:
     )
 
 
-def shown(server: Server, context: ssl.SSLContext, name: str | None) -> bytes:
+def shown(address: tuple[str, int], context: ssl.SSLContext, name: str | None) -> bytes:
     """The DER of the certificate that a client gets."""
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with Connection.tls(server.address(), context, name=name) as connection:
+    with Connection.tls(address, context, name=name) as connection:
         assert isinstance(connection.peer, ssl.SSLSocket)
         der = connection.peer.getpeercert(binary_form=True)
         assert der is not None
@@ -64,10 +69,10 @@ def test_each_name_gets_its_own_certificate(tmp_path: Path, hello_tar: Path) -> 
             ("b.test", "b.test"),
             (None, "a.test"),
         ):
-            assert shown(server, client(), name) == made[expected].der, name
+            assert shown(server.address(), client(), name) == made[expected].der, name
         for name in ("other.test", "x.www.b.test"):
             with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
-                shown(server, client(), name)
+                shown(server.address(), client(), name)
         # And a client that checks everything is content.
         with Connection.tls(server.address(), made["a.test"].context(), name="a.test") as asking:
             asking.send(request(host="a.test"))
@@ -124,10 +129,10 @@ def test_a_changed_directory_is_taken_over_whole(tmp_path: Path, hello_tar: Path
         outcome = server.control.reload(None)
         assert not outcome.ok
         assert "matched any private key" in (outcome.error or "")
-        assert shown(server, client(), "a.test") == made["a.test"].der
+        assert shown(server.address(), client(), "a.test") == made["a.test"].der
         (certs / "key-0").write_bytes(renewed.key.read_bytes())
         assert server.control.reload(None).ok
-        assert shown(server, client(), "a.test") == renewed.der
+        assert shown(server.address(), client(), "a.test") == renewed.der
         extra = Certificate.make(tmp_path / "extra", ("c.test",))
         (certs / "9.pem").write_bytes(extra.cert.read_bytes())
         assert server.control.reload(None).ok
@@ -180,15 +185,34 @@ def test_what_is_missing_is_said(
     assert said in server.said
 
 
-def test_certificates_and_keys_change_under_new_connections(
+#: New connections a second, by four processes, and how many in all.
+PACE, PROCESSES = 200, 4
+CONNECTIONS = 1000 * (10 if os.environ.get("ZEROSERVE_SOAK") else 1)
+RELOAD_EVERY_S = 0.25
+
+
+def connect_at_pace(address: tuple[str, int], result: Pipe) -> None:
+    """A full handshake every `PROCESSES / PACE` seconds; a late one does not wait for its time."""
+    leaves: set[bytes] = set()
+    context = client()
+    failures: list[str] = []
+    begun = time.monotonic()
+    for number in range(CONNECTIONS // PROCESSES):
+        time.sleep(max(0.0, begun + number * PROCESSES / PACE - time.monotonic()))
+        try:
+            leaves.add(shown(address, context, "a.test"))
+        except OSError as error:
+            failures.append(repr(error))
+    result.send((leaves, failures, time.monotonic() - begun))
+
+
+@pytest.mark.xdist_group("load")
+def test_certificates_and_keys_change_under_200_new_connections_a_second(
     tmp_path: Path, hello_tar: Path
 ) -> None:
     """Each handshake succeeds, with one of the certificates that were in service meanwhile."""
     (tmp_path / "certs").mkdir()
-    shown_to_clients: set[bytes] = set()
     made: set[bytes] = set()
-    failures: list[str] = []
-    ending = threading.Event()
 
     def switch(number: int) -> None:
         pair = Certificate.make(tmp_path / f"pair-{number}", ("a.test",))
@@ -198,27 +222,28 @@ def test_certificates_and_keys_change_under_new_connections(
         make_key(tmp_path / "keys" / f"{number:03}", "public.test")
         made.add(pair.der)
 
-    def connect(server: Server) -> None:
-        while not ending.is_set():
-            try:
-                shown_to_clients.add(shown(server, client(), "a.test"))
-            except OSError as error:
-                failures.append(repr(error))
-                return
-
     switch(0)
     flags = ("--threads", "2", "--ech-key", tmp_path / "keys")
     with start(tmp_path, hello_tar, *flags) as server:
-        threads = [threading.Thread(target=connect, args=(server,)) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for number in range(1, 9):
-            switch(number)
+        pipes = [SPAWN.Pipe() for _ in range(PROCESSES)]
+        clients = [
+            SPAWN.Process(target=connect_at_pace, args=(server.address(), theirs), daemon=True)
+            for _, theirs in pipes
+        ]
+        for each in clients:
+            each.start()
+        reloads = 0
+        while any(each.is_alive() for each in clients):
+            switch(reloads + 1)
             assert server.control.reload(None).ok
-        ending.set()
-        for thread in threads:
-            thread.join(60)
-        assert failures == []
-        assert len(shown_to_clients) > 1
-        assert shown_to_clients <= made
-        assert shown(server, client(), "a.test") in made
+            reloads += 1
+            clients[0].join(RELOAD_EVERY_S)
+        outcomes = [ours.recv() for ours, _ in pipes]
+        for each in clients:
+            each.join()
+        pace = CONNECTIONS / max(took for _, _, took in outcomes)
+        print(f"{CONNECTIONS} connections, {pace:.0f} a second, {reloads} reloads")
+        assert [failures for _, failures, _ in outcomes] == [[]] * PROCESSES
+        seen = set().union(*(leaves for leaves, _, _ in outcomes))
+        assert len(seen) > 1
+        assert seen <= made

@@ -11,7 +11,7 @@ use zs_proto::h2::Preface;
 
 use super::ledger::Ledger;
 use super::lifetime::{Ended, Registered};
-use super::log_line::Record;
+use super::log_line::{Record, RelayRecord};
 use super::opening::{self, Opened};
 use super::scripts::UnreadBody;
 use super::session::{Ingested, Session};
@@ -141,11 +141,19 @@ pub(crate) async fn serve<L: Link>(worker: Rc<Worker>, link: L, peer: Peer, door
             let Err(end) = connection.run(begun).await;
             connection.finish(end).await;
         }
-        Opened::Relay(opening, upstream) => {
-            let ending = relay::run(&worker, &link, &place.lifetime, opening, &upstream).await;
-            match ending {
-                relay::Ending::Reset => link.reset(),
-                relay::Ending::Close => link.abort(),
+        Opened::Relay {
+            opening,
+            upstream,
+            introduced,
+        } => {
+            let peer = introduced.map_or(peer, |source| Peer::new(Some(source)));
+            let session = RelayRecord::begin(&worker);
+            let relayed = relay::run(&worker, &link, &place.lifetime, opening, &upstream).await;
+            session.finish(&worker, &peer, &upstream, &relayed);
+            if relayed.cut {
+                link.reset();
+            } else {
+                link.abort();
             }
             link.close().await;
             drop(place);

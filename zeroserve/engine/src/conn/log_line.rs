@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::observe::{Line, Protocol, Requester};
+use crate::relay::Relayed;
 use crate::request::{Exchange, Origin};
 use crate::worker::Worker;
 
@@ -74,6 +75,42 @@ impl Record {
             status: self.status,
             body_bytes: sent,
             duration,
+            generation: self.generation,
+        });
+    }
+}
+
+/// What is told of a relayed connection when it is over: one line, as a request's, in which the method
+/// is `RELAY` and the target the upstream. Of what went through it nothing is known.
+pub(super) struct RelayRecord {
+    started: Duration,
+    generation: u64,
+}
+
+impl RelayRecord {
+    pub(super) fn begin(worker: &Worker) -> Self {
+        Self {
+            started: worker.clock.turn(),
+            generation: worker.generation().id,
+        }
+    }
+
+    pub(super) fn finish(self, worker: &Worker, peer: &Peer, upstream: &str, relayed: &Relayed) {
+        let Some(log) = &worker.log else { return };
+        let requester = Requester {
+            method: (*b"RELAY").into(),
+            target: upstream.as_bytes().into(),
+            ..Requester::unknown()
+        };
+        log.record(&Line {
+            peer: &peer.text(),
+            scheme: "tls",
+            tls: None,
+            date: worker.clock.date(),
+            requester: &requester,
+            status: relayed.status,
+            body_bytes: relayed.bytes,
+            duration: worker.clock.turn().saturating_sub(self.started),
             generation: self.generation,
         });
     }

@@ -27,8 +27,12 @@ pub(super) enum Opened<C> {
         /// Who the peer is, by the word of a proxy.
         introduced: Option<SocketAddr>,
     },
-    /// It is for somebody else, who is at this `HOST:PORT`.
-    Relay(relay::Opening, Box<str>),
+    /// It is for somebody else, who is at `upstream` (`HOST:PORT`).
+    Relay {
+        opening: relay::Opening,
+        upstream: Box<str>,
+        introduced: Option<SocketAddr>,
+    },
     /// The peer went before there was anything to answer.
     Gone,
 }
@@ -146,7 +150,11 @@ pub(super) async fn open<L: Link>(
             Some(upstream) => {
                 let closed = first.stopped == Stopped::Closed;
                 let bytes = first.bytes;
-                Opened::Relay(relay::Opening { bytes, closed }, upstream)
+                Opened::Relay {
+                    opening: relay::Opening { bytes, closed },
+                    upstream,
+                    introduced,
+                }
             }
             None => Opened::Gone,
         },

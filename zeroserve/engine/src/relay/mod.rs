@@ -4,6 +4,7 @@
 mod splice;
 mod upstreams;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use boring::sha::sha256;
@@ -23,12 +24,26 @@ pub(crate) struct Opening {
     pub(crate) closed: bool,
 }
 
-/// How the client's connection is to end.
+/// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Close,
-    /// The other side was cut off, so this one is.
-    Reset,
+pub(crate) struct Relayed {
+    /// As an HTTP gateway would say it: 200, 502 when nobody is there, 508 for a circle.
+    pub(crate) status: u16,
+    /// Bytes that the client was sent.
+    pub(crate) bytes: u64,
+    /// One side was cut off, so the other is to be.
+    pub(crate) cut: bool,
+}
+
+impl Relayed {
+    /// Nothing was copied: the client sees a plain close, as from a host where nobody listens.
+    const fn not(status: u16) -> Self {
+        Self {
+            status,
+            bytes: 0,
+            cut: false,
+        }
+    }
 }
 
 /// Copies both ways until both sides have ended, or nothing has moved for the idle time.
@@ -38,20 +53,21 @@ pub(crate) async fn run<L: Link>(
     lifetime: &Lifetime,
     opening: Opening,
     upstream: &str,
-) -> Ending {
+) -> Relayed {
     // The same first flight several times at once is a circle: the upstream leads back to us.
     let Some(_in_flight) = InFlight::enter(&worker.rules, sha256(&opening.bytes)) else {
-        return Ending::Close;
+        return Relayed::not(508);
     };
     worker.counters.relayed.add(1);
     lifetime.set_used();
     lifetime.revive(CONNECT_SECONDS);
     let connected = lifetime.guard(connect(worker, upstream)).await;
     let Ok(Some(server)) = connected else {
-        return Ending::Close; // as a host does where nobody listens
+        return Relayed::not(502);
     };
     let idle_seconds = worker.rules.limits.idle_seconds;
     lifetime.extend(idle_seconds);
+    let sent = Cell::new(0);
     let copied = lifetime
         .guard(async {
             if !opening.bytes.is_empty() {
@@ -60,20 +76,20 @@ pub(crate) async fn run<L: Link>(
             if opening.closed {
                 Link::shutdown(&server);
             }
-            splice::both_ways(client, &server, opening.closed, || {
+            splice::both_ways(client, &server, opening.closed, &sent, || {
                 lifetime.extend(idle_seconds);
             })
             .await
         })
         .await;
-    let ending = match copied {
-        Ok(Err(_)) => Ending::Reset,
-        Ok(Ok(())) | Err(_) => Ending::Close,
-    };
     lifetime.revive(CONNECT_SECONDS);
     Link::abort(&server);
     Link::close(server).await;
-    ending
+    Relayed {
+        status: 200,
+        bytes: sent.get(),
+        cut: matches!(copied, Ok(Err(_))),
+    }
 }
 
 async fn connect(worker: &Worker, upstream: &str) -> Option<StreamSocket> {
