@@ -214,7 +214,8 @@ mod tests {
     #[test]
     fn set_fields_stand_before_the_body_and_in_place_of_their_like() {
         let head = b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\n\r\nok";
-        let cases: [(&[(&str, &str)], &[u8]); 3] = [
+        type Set = &'static [(&'static str, &'static str)];
+        let cases: [(Set, &[u8]); 3] = [
             (
                 &[("X", "1"), ("dat", "2")],
                 b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\nX: 1\r\ndat: 2\r\nY: 3\r\n\r\nok",
