@@ -211,10 +211,11 @@ mod tests {
         }
     }
 
+    type Set = &'static [(&'static str, &'static str)];
+
     #[test]
     fn set_fields_stand_before_the_body_and_in_place_of_their_like() {
         let head = b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\n\r\nok";
-        type Set = &'static [(&'static str, &'static str)];
         let cases: [(Set, &[u8]); 3] = [
             (
                 &[("X", "1"), ("dat", "2")],
