@@ -23,7 +23,7 @@ from zeroserve.pack.member_index import (
     MemberIndex,
     decode_index,
 )
-from zeroserve.pack.script_files import is_script
+from zeroserve.pack.script_paths import is_script
 from zeroserve.pack.tar_reader import TarMember, open_archive, read_members
 from zeroserve.pack.walk import PATH_BYTES_MAX
 
@@ -33,13 +33,14 @@ PEM_BYTES_MAX = 1 << 20
 __all__ = ["WARNINGS", "Finding", "check_cert_dir", "check_pair", "check_path"]
 
 
-def check_path(path: Path) -> tuple[Finding, ...]:
+def check_path(path: Path, *, tls: bool = True) -> tuple[Finding, ...]:
     """Judge a SITE.tar or a release directory. Empty when all is good; never raises for bad input.
 
-    A directory is a release directory when it has one of the files that make one.
+    A directory is a release directory when it has one of the files that make one. Without `tls`
+    its certificates and keys are left out: a server runs with the same ones.
     """
     if path.is_dir() and any((path / name).exists() for name in ("manifest.json", "site.tar")):
-        return tuple(_check_release(path))
+        return tuple(_check_release(path, tls=tls))
     return tuple(_check_site(path).findings)
 
 
@@ -230,7 +231,7 @@ def _mismatch(name: str, path: str, what: str) -> Finding:
     return Finding("index-mismatch", f"`{name}`: `{path}` {what}", "pack the site again")
 
 
-def _check_release(directory: Path) -> Iterator[Finding]:
+def _check_release(directory: Path, *, tls: bool) -> Iterator[Finding]:
     from zeroserve.control.generation import parse_manifest
 
     site = directory / "site.tar"
@@ -246,6 +247,8 @@ def _check_release(directory: Path) -> Iterator[Finding]:
         yield Finding("manifest-missing", f"`{manifest_path}`: {why}", None)
     else:
         yield from _compare_manifest(manifest, site, report)
+    if not tls:
+        return
     if (directory / "tls").exists():
         yield from _check_release_tls(directory / "tls")
     if (directory / "ech").is_dir():

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from zeroserve.errors import PackRefused
 from zeroserve.pack.digested import opened
+from zeroserve.pack.script_paths import SCRIPTS_FOLDER, is_script
 from zeroserve.pack.walk import SourceFile
 from zeroserve.scripts.cache import Cache, default_folder
 from zeroserve.scripts.compile import Progress, compile_scripts
 from zeroserve.scripts.compiler import AUTO, Compiler, find_compiler, flags_of_record, header_bytes
 from zeroserve.scripts.job import Compiled, CompileJob
 
-SCRIPTS_FOLDER = ".zeroserve/scripts/"
 CASES_FOLDER = ".zeroserve/tests/"
 #: What the objects of a root were made with.
 RECORD_PATH = ".zeroserve/scripts.json"
@@ -85,11 +85,6 @@ def compile_script_files(
         _add(kept, path, document, scratch / f"scripts-{number}.json")
     notes += _account(made, compiler)
     return ScriptFiles(_sorted(kept), tuple(warnings), tuple(notes))
-
-
-def is_script(path: str) -> bool:
-    """Whether a name is that of a script, source or object, of whatever root."""
-    return f"/{SCRIPTS_FOLDER}" in f"/{path}" and path.endswith((".c", ".o"))
 
 
 def object_name(path: str) -> str:

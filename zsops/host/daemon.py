@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zeroserve.control.client import ControlClient
 from zeroserve.errors import DaemonNotRunning, ZeroserveError
@@ -29,6 +30,9 @@ from zsops.host.records import (
 )
 from zsops.host.world import Fetched, ReloadAnswer, Started, Target
 
+if TYPE_CHECKING:
+    from zsops.host.probe import Prober
+
 _STATUS_TIMEOUT_S = 5.0
 _STOP_TIMEOUT_S = 45.0  # above the supervisor's own patience with the daemon
 _POLL_S = 0.02
@@ -39,6 +43,7 @@ class LocalDaemon:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._prober: Prober | None = None
 
     def status(self, instance: str) -> DaemonState:
         records = RunRecords(self._root, instance)
@@ -176,9 +181,10 @@ class LocalDaemon:
         return _wait(acknowledged, timeout_s)
 
     def fetch(self, target: Target, path: str, timeout_s: float) -> Fetched:
-        from zsops.host import probe  # TLS and HTTP: only a health check needs them
+        from zsops.host.probe import Prober  # TLS: only a health check needs it
 
-        return probe.fetch(target, self._root / target.anchor, path, timeout_s)
+        self._prober = self._prober or Prober()
+        return self._prober.fetch(target, self._root / target.anchor, path, timeout_s)
 
     def _wake_or_start(self, instance: str, records: RunRecords) -> None:
         supervisor = records.supervisor()

@@ -162,12 +162,16 @@ class Sleep(Effect[None]):
 
 @frozen
 class CheckRelease(Effect[tuple[str, ...]]):
-    """What a start would refuse in the release directory; empty is good."""
+    """What a start would refuse in the release directory; empty is good.
+
+    `tls`: certificate and keys, too; not for those that are in service.
+    """
 
     path: str
+    tls: bool = True
 
     def perform(self, world: World) -> tuple[str, ...]:
-        return world.tools.findings(self.path)
+        return world.tools.findings(self.path, tls=self.tls)
 
 
 @frozen

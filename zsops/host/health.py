@@ -1,4 +1,4 @@
-"""HEALTH: is the release really served? Asked over new connections, on every listener, N times.
+"""HEALTH: is the release really served? Asked on every listener, N times, each time anew.
 
 A round is good when the probe path of each listener names the expected release digest, the
 configured checks hold, and the bodies of changed members hash to what the member index says: a
@@ -116,7 +116,7 @@ def _round(
     secret = ((yield from do(ReadFile(paths.probe_secret))) or b"").decode().strip()
     wanted = _Wanted(digest, leaf, daemon.pid)
     # Checks and content go where visitors go: the first TLS listener, if there is one.
-    front = next((t for t in targets if t.scheme == "https"), targets[0])
+    front = replace(next((t for t in targets if t.scheme == "https"), targets[0]), kept=True)
     timeout_s = policy.probe_timeout_s
     findings: list[_Finding] = []
     for asking in (

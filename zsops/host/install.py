@@ -84,7 +84,7 @@ def _placeholder(paths: InstancePaths, names: tuple[str, ...]) -> Steps[str]:
     site_digest, _ = yield from do(ReadMembers(blob))
     tar = store.Bytes(digest, site_digest, len(content))
     origin = store.Origin(why="placeholder")
-    made = yield from store.build(paths, 0, tar, origin, material.Own(), names)
+    made = yield from store.build(paths, 0, tar, origin, material.Own(), names, None)
     return made.release
 
 

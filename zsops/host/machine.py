@@ -86,11 +86,11 @@ def tar_extents(tar: Path) -> tuple[Extent, ...]:
         return ()
 
 
-def check_release(path: Path) -> tuple[str, ...]:
+def check_release(path: Path, *, tls: bool = True) -> tuple[str, ...]:
     """What a start would refuse there, one line each."""
     from zeroserve.check import check_path
 
-    return tuple(finding.text for finding in check_path(path) if finding.is_error)
+    return tuple(finding.text for finding in check_path(path, tls=tls) if finding.is_error)
 
 
 def pack_placeholder() -> bytes:
@@ -125,8 +125,8 @@ class RealTools:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def findings(self, path: str) -> tuple[str, ...]:
-        return check_release(self._root / path)
+    def findings(self, path: str, *, tls: bool) -> tuple[str, ...]:
+        return check_release(self._root / path, tls=tls)
 
     def members(self, tar: str) -> tuple[str, tuple[HostedMember, ...]]:
         return read_members(self._root / tar)

@@ -1,23 +1,21 @@
-"""One GET over a new connection: TLS verified against the release's own certificate, body hashed.
+"""GETs over connections that are made for them: TLS verified against the release's own
+certificate, bodies hashed.
 
-A new connection each time, since a kept one would be answered by the old generation, and the
-server name is sent, since a server that only works without it is broken for visitors.
+A connection never outlives the round of a health check that made it, since an older one would be
+answered by the old generation. The server name is sent, since a server that only works without it
+is broken for visitors.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import http.client
 import socket
 import ssl
 from pathlib import Path
 
-from zsops.frozen import replace
+from zsops.host import http1
 from zsops.host.world import Fetched, Target
-
-_BODY_BYTES_KEPT = 64 << 10
-# More than any site's file that is worth fetching for a health check.
-_BODY_BYTES_MAX = 1 << 30
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -31,58 +29,72 @@ def split_address(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def fetch(target: Target, anchor: Path, path: str, timeout_s: float) -> Fetched:
-    """GET `path`; every failure is in `error`, in words. Each wait is at most `timeout_s`."""
-    try:
-        return _fetch(target, anchor, path, timeout_s)
-    except ssl.SSLCertVerificationError as error:
-        return Fetched(error=f"the certificate does not verify: {error.verify_message}")
-    except TimeoutError:
-        return Fetched(error=f"no answer within {timeout_s:g} s")
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return Fetched(error=f"{type(error).__name__}: {error}")
+class Prober:
+    """Asks listeners; keeps the connections of the round that is under way."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str], _Link] = {}
+
+    def fetch(self, target: Target, anchor: Path, path: str, timeout_s: float) -> Fetched:
+        """GET `path`; every failure is in `error`, in words. Each wait is at most `timeout_s`."""
+        try:
+            return self._fetch(target, anchor, path, timeout_s)
+        except ssl.SSLCertVerificationError as error:
+            return Fetched(error=f"the certificate does not verify: {error.verify_message}")
+        except TimeoutError:
+            return Fetched(error=f"no answer within {timeout_s:g} s")
+        except (OSError, ValueError) as error:
+            return Fetched(error=f"{type(error).__name__}: {error}")
+
+    def _fetch(self, target: Target, anchor: Path, path: str, timeout_s: float) -> Fetched:
+        key = target.address, target.name
+        if not target.kept:  # a new round
+            for each in [each for each in self._open if each[0] == target.address]:
+                self._open.pop(each).close()
+        kept = self._open.pop(key, None)
+        if kept is not None:
+            with contextlib.suppress(ConnectionError):  # the server may end it at any time
+                return self._ask(key, kept, path, timeout_s)
+        return self._ask(key, _Link(target, anchor, timeout_s), path, timeout_s)
+
+    def _ask(self, key: tuple[str, str], link: _Link, path: str, timeout_s: float) -> Fetched:
+        try:
+            answer = link.get(key[1], path, timeout_s)
+        except BaseException:
+            link.close()
+            raise
+        if answer.stays:
+            self._open[key] = link
+        else:
+            link.close()
+        return Fetched(answer.status, answer.headers, answer.body, answer.sha256, leaf=link.leaf)
 
 
-def _connect(address: str, timeout_s: float) -> socket.socket:
-    if not address.startswith("unix:"):
-        return socket.create_connection(split_address(address), timeout_s)
-    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        link.settimeout(timeout_s)
-        link.connect(address.removeprefix("unix:"))
-    except BaseException:
-        link.close()
-        raise
-    return link
+class _Link:
+    """One connection. `leaf`: SHA-256 of the certificate it showed."""
 
+    def __init__(self, target: Target, anchor: Path, timeout_s: float) -> None:
+        self.leaf = ""
+        self._peer = socket.create_connection(split_address(target.address), timeout_s)
+        try:
+            self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if target.scheme == "https":
+                secured = _context(anchor).wrap_socket(self._peer, server_hostname=target.name)
+                shown = secured.getpeercert(binary_form=True) or b""
+                self.leaf = hashlib.sha256(shown).hexdigest()
+                self._peer = secured
+        except BaseException:
+            self._peer.close()
+            raise
+        self._reader = http1.Reader(self._peer)
 
-def _fetch(target: Target, anchor: Path, path: str, timeout_s: float) -> Fetched:
-    link = _connect(target.address, timeout_s)
-    leaf = ""
-    try:
-        if target.scheme == "https":
-            secured = _context(anchor).wrap_socket(link, server_hostname=target.name)
-            leaf = hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest()
-            link = secured
-        connection = http.client.HTTPConnection(target.name, timeout=timeout_s)
-        connection.sock = link
-        connection.request("GET", path, headers={"Connection": "close", "Accept-Encoding": ""})
-        with connection.getresponse() as answer:
-            return replace(_read(answer), leaf=leaf)
-    finally:
-        link.close()
+    def get(self, host: str, path: str, timeout_s: float) -> http1.Answer:
+        self._peer.settimeout(timeout_s)
+        self._peer.sendall(http1.get(host, path))
+        return self._reader.read()
 
-
-def _read(answer: http.client.HTTPResponse) -> Fetched:
-    total, kept, read = hashlib.sha256(), b"", 0
-    while chunk := answer.read(256 << 10):
-        read += len(chunk)
-        if read > _BODY_BYTES_MAX:
-            raise ValueError("the body does not end")
-        total.update(chunk)
-        kept += chunk[: _BODY_BYTES_KEPT - len(kept)]
-    headers = tuple((name.lower(), value) for name, value in answer.getheaders())
-    return Fetched(answer.status, headers, kept, total.hexdigest())
+    def close(self) -> None:
+        self._peer.close()
 
 
 def _context(anchor: Path) -> ssl.SSLContext:

@@ -82,7 +82,9 @@ def stage_release(
     """Build the next release from a blob, make both links, journal STAGED."""
     try:
         names = (yield from health.settings(paths)).names
-        made = yield from store.build(paths, state.serial + 1, tar, origin, choice, names)
+        made = yield from store.build(
+            paths, state.serial + 1, tar, origin, choice, names, state.prev
+        )
         yield from store.make_link(paths, made.release, paths.next_link)
         yield from store.make_link(paths, state.prev, paths.prev_link)
         yield from do(Fsync(paths.home))

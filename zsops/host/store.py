@@ -35,6 +35,7 @@ from zsops.host.messages import (
     ReleaseInfo,
     SitePart,
 )
+from zsops.host.world import PublicFacts
 
 
 @frozen
@@ -145,17 +146,19 @@ def is_complete(paths: InstancePaths, release: str) -> Steps[bool]:
     return (yield from do(HashFile(f"{home}/site.tar"))) == layout.bare(found.release_digest)
 
 
-def build(
+def build(  # noqa: PLR0913, PLR0917 - what a release is made of
     paths: InstancePaths,
     number: int,
     tar: Bytes,
     origin: Origin,
     choice: material.Choice,
     names: tuple[str, ...],
+    serving: str | None,
 ) -> Steps[ReleaseInfo]:
     """Link a release together and check it; `ReleaseRefused` leaves nothing behind.
 
-    `names`: what a certificate of the host's own is for.
+    `names`: what a certificate of the host's own is for. `serving`: the release in service: what
+    was judged with that is not judged again.
 
     It appears under its name by one rename, complete or not at all. A directory of that name can
     only be left from a stage that died before its journal entry: nothing points to it.
@@ -167,7 +170,9 @@ def build(
     yield from do(MakeDir(fresh))
     yield from do(HardLink(layout.blob(tar.release_digest), f"{fresh}/site.tar"))
     yield from material.put(paths, choice, fresh, names)
-    facts = yield from material.facts_of(fresh)
+    secrets_digest = yield from material.digest_of(fresh)
+    known = yield from _known_facts(paths, serving, secrets_digest)
+    facts = known or (yield from material.facts_of(fresh))
     origin = replace(origin, material=choice.source, certificate=facts.certificate, ech=facts.ech)
     made = Manifest(
         v=1,
@@ -175,14 +180,14 @@ def build(
         release_digest=tar.release_digest,
         site_digest=tar.site_digest,
         size=tar.size,
-        secrets_digest=(yield from material.digest_of(fresh)),
+        secrets_digest=secrets_digest,
         created=(yield from do(WallTime())),
     )
     for name, content in (("manifest.json", made), ("origin.json", origin)):
         yield from do(WriteFile(f"{fresh}/{name}", json.dumps(to_json(content)).encode()))
         yield from do(Fsync(f"{fresh}/{name}"))
     yield from do(Fsync(fresh))
-    findings = yield from do(CheckRelease(fresh))
+    findings = yield from do(CheckRelease(fresh, tls=known is None))
     if findings:
         yield from remove_tree(fresh)
         raise ReleaseRefused(
@@ -192,6 +197,21 @@ def build(
     yield from do(Rename(fresh, final))
     yield from do(Fsync(paths.releases))
     return shown(made, origin)
+
+
+def _known_facts(
+    paths: InstancePaths, serving: str | None, secrets_digest: str
+) -> Steps[PublicFacts | None]:
+    """Those of the release in service, when certificate and keys are the same and not expired."""
+    found = None if serving is None else (yield from manifest(paths, serving))
+    if serving is None or found is None or found.secrets_digest != secrets_digest:
+        return None
+    like = yield from origin(paths, serving)
+    now = yield from do(WallTime())
+    # Both are UTC; to the second, whatever follows it.
+    if like.certificate is None or like.certificate.not_after[:19] <= now[:19]:
+        return None
+    return PublicFacts(like.certificate, like.ech)
 
 
 def shown(found: Manifest, origin: Origin) -> ReleaseInfo:

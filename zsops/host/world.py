@@ -70,12 +70,16 @@ class Started:
 
 @frozen
 class Target:
-    """Where and as whom to connect for a probe. `anchor`: certificate file trusted, for https."""
+    """Where and as whom to connect for a probe. `anchor`: certificate file trusted, for https.
+
+    `kept`: over the connection of the question before, where it still stands.
+    """
 
     scheme: str
     address: str
     name: str
     anchor: str
+    kept: bool = False
 
 
 @frozen
@@ -146,7 +150,7 @@ class About:
 class Tools(Protocol):
     """The parts of `zeroserve` (and the host's facts) the protocol builds on."""
 
-    def findings(self, path: str) -> tuple[str, ...]: ...
+    def findings(self, path: str, *, tls: bool) -> tuple[str, ...]: ...
     def members(self, tar: str) -> tuple[str, tuple[HostedMember, ...]]: ...
     def index(self, tar: str) -> MemberIndex: ...
     def extents(self, tar: str) -> tuple[Extent, ...]: ...

@@ -65,10 +65,10 @@ class MemoryTools:
         self.dead_processes: set[int] = set()
         self.refuses_wheels: set[bytes] = set()
 
-    def findings(self, path: str) -> tuple[str, ...]:
+    def findings(self, path: str, *, tls: bool) -> tuple[str, ...]:
         with tempfile.TemporaryDirectory() as folder:
             self._write_out(path, Path(folder))
-            return machine.check_release(Path(folder))
+            return machine.check_release(Path(folder), tls=tls)
 
     def members(self, tar: str) -> tuple[str, tuple[m.HostedMember, ...]]:
         with tempfile.NamedTemporaryFile(suffix=".tar") as file:

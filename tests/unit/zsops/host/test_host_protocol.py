@@ -161,3 +161,28 @@ def test_the_probe_secret_is_in_no_answer(host: MemoryHost) -> None:
     told = repr((events, host.service().history("web", 99), evidence))
     assert b"broken on purpose" in evidence
     assert secret.decode() not in told
+
+
+def test_the_certificate_in_service_is_judged_once_until_it_expires(
+    host: MemoryHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(MemoryTransport(host), ONE)
+    tools = host.world.tools
+    judged: list[bool] = []
+    check = tools.findings
+
+    def findings(path: str, *, tls: bool) -> tuple[str, ...]:
+        judged.append(tls)
+        return check(path, tls=tls)
+
+    monkeypatch.setattr(tools, "findings", findings)
+    before = host.service().observe("web").current
+    deploy(MemoryTransport(host), TWO)
+    after = host.service().observe("web").current
+    assert judged == [False]
+    assert before is not None
+    assert after is not None
+    assert after.certificate == before.certificate
+    host.world.clock.seconds += 600 * 86_400.0
+    deploy(MemoryTransport(host), THREE)
+    assert judged == [False, True]
