@@ -6,7 +6,7 @@ them already is left alone, so a rotation that was cut off is simply run again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -15,13 +15,16 @@ from zsops.apply.run import Run
 from zsops.apply.target import Target
 from zsops.build.wished import site_hosts
 from zsops.config.hosts import Machine
+from zsops.config.load import UnknownName
 from zsops.config.models import Instance
+from zsops.config.problems import did_you_mean
 from zsops.config.strategy import Strategy
 from zsops.config.values import split_address
 from zsops.errors import NotInstalled, UsageError
 from zsops.facts.status import InstanceStatus
 from zsops.fleet import Fleet
 from zsops.host import messages as m
+from zsops.host.names import covers
 from zsops.material.dns_record import record
 from zsops.material.ech_keys import EchDirectory
 from zsops.notify.around import Around, tell
@@ -46,13 +49,17 @@ class CertificateStatus:
 
 
 def certificates(fleet: Fleet) -> tuple[CertificateStatus, ...]:
-    """What every instance shows; hosts out of reach are left out. Raises MaterialError."""
+    """What every instance shows, one entry a certificate; hosts out of reach are left out.
+
+    Raises MaterialError.
+    """
     now = datetime.now(UTC)
     instances = {(machine.name, name): each for machine, name, each in fleet.scope}
     return tuple(
-        _judged(fleet, instances[each.host, each.instance], each, now)
+        found
         for each in fleet.status()
         if each.error is None
+        for found in _judged(fleet, instances[each.host, each.instance], each, now)
     )
 
 
@@ -78,56 +85,75 @@ def certificate_report(fleet: Fleet) -> CertificateReport:
 
 def _judged(
     fleet: Fleet, instance: Instance, status: InstanceStatus, now: datetime
+) -> Iterator[CertificateStatus]:
+    current = status.observation.current
+    shown = current.certificates if current is not None else ()
+    by_name = {each.name: each for each in shown[1:]}
+    for number, name in enumerate(instance.tls or (None,)):
+        facts = (shown[0] if shown else None) if number == 0 else by_name.get(name or "")
+        yield _one(fleet, instance, status, facts, name, now)
+
+
+def _one(
+    fleet: Fleet,
+    instance: Instance,
+    status: InstanceStatus,
+    facts: m.CertificateFacts | None,
+    name: str | None,
+    now: datetime,
 ) -> CertificateStatus:
     current = status.observation.current
-    facts = current.certificate if current is not None else None
     days = days_left(facts.not_after, now) if facts is not None else None
     state: CertificateState = "unknown"
     problem: str | None = None
     if current is not None and facts is not None and days is not None:
         if days < 0:
             state, problem = "expired", f"expired {-days} d ago"
-        elif instance.tls is None:
+        elif name is None:
             # The host renews its own with the next deployment.
             state = "own"
         else:
-            state, problem = _declared(fleet, instance, current, facts, days)
-    return CertificateStatus(
-        status.host, status.instance, instance.tls, state, facts, days, problem
-    )
+            state, problem = _declared(fleet, instance, current, name, days)
+    elif current is not None and name is not None:
+        state, problem = "outdated", "is not on the host: `zsops tls rotate`"
+    return CertificateStatus(status.host, status.instance, name, state, facts, days, problem)
 
 
 def _declared(
-    fleet: Fleet, instance: Instance, current: m.ReleaseInfo, facts: m.CertificateFacts, days: int
+    fleet: Fleet, instance: Instance, current: m.ReleaseInfo, name: str, days: int
 ) -> tuple[CertificateState, str | None]:
     wanted = fleet.materials.of(instance)
     assert wanted is not None
-    assert instance.tls is not None
-    foreign = [name for name in instance.host_names if not _covers(facts, name)]
+    foreign = [
+        host
+        for host in instance.host_names
+        if not any(covers(each, host) for each in current.certificates)
+    ]
     if foreign:
         return "mismatch", f"is not for `{foreign[0]}`"
     if current.material != wanted.source:
         return "outdated", "the project has other secrets: `zsops tls rotate`"
-    least = fleet.project.config.tls[instance.tls].min_days
+    least = fleet.project.config.tls[name].min_days
     if days < least:
         return "soon", f"fewer than {least} d left"
     return "good", None
 
 
-def _covers(facts: m.CertificateFacts, host: str) -> bool:
-    parent = host.partition(".")[2]
-    return host in facts.names or (bool(parent) and f"*.{parent}" in facts.names)
-
-
-def rotate(fleet: Fleet, *, reason: str = "", strategy: Strategy | None = None) -> Around:
+def rotate(
+    fleet: Fleet, *, reason: str = "", strategy: Strategy | None = None, tls: str | None = None
+) -> Around:
     """Bring the project's certificates and keys to every instance that declares some.
 
-    Raises UsageError when none does, NotInstalled, MaterialError, HostUnreachable.
+    `tls`: only to instances that use this certificate. Raises UsageError when there is none,
+    UnknownName, NotInstalled, MaterialError, HostUnreachable.
     """
+    known = fleet.project.config.tls
+    if tls is not None and tls not in known:
+        raise UnknownName(f"no `tls` called `{tls}`", hint=did_you_mean(tls, known))
     seen = {(each.host, each.instance): each for each in fleet.status()}
     targets = []
     for machine, name, instance in fleet.scope:
-        if instance.tls is None:
+        if not instance.tls or tls not in (None, *instance.tls):
             continue
         status = seen[machine.name, name]
         if status.state == "not deployed":
@@ -139,7 +165,8 @@ def rotate(fleet: Fleet, *, reason: str = "", strategy: Strategy | None = None) 
         targets.append(_target(fleet, machine, name, instance, status))
     if not targets:
         raise UsageError(
-            f"no instance of `{fleet.env}` has a certificate of the project",
+            f"no instance of `{fleet.env}` has "
+            + ("a certificate of the project" if tls is None else f"the certificate `{tls}`"),
             hint="declare one: `tls: NAME` at the instance",
         )
     run = Run(

@@ -40,9 +40,10 @@ def _with_two(operator: Operator) -> None:
 
 
 def _material(operator: Operator, number: int) -> m.Material:
-    """Encrypted to the host, with one ECH key more each time."""
+    """Encrypted to the host, with one ECH key and one certificate more each time."""
+    further = {"blog": make_pair("blog.example")} if number else None
     keys = [key.bundle() for key in ECH_KEYS[: number + 1]]
-    return sealed_to(operator.service.recipients(), PAIRS[number], *keys)
+    return sealed_to(operator.service.recipients(), PAIRS[number], *keys, further=further)
 
 
 def _with_material(operator: Operator) -> None:

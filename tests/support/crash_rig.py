@@ -341,10 +341,13 @@ def _whole(host: Host, current: str | None) -> Iterator[str]:
 
 
 def _secrets_digest(host: Host, home: str) -> str:
-    """As the design has it: hashes of certificate and key, then names and hashes of ECH keys."""
+    """Hashes of certificate and key, then names and hashes of further pairs and of ECH keys."""
     total = hashlib.sha256()
     for name in ("tls/cert.pem", "tls/key.pem"):
         total.update((host.disk.sha256(f"{home}/{name}") or "").encode())
+    for name in host.disk.list_dir(f"{home}/tls"):
+        if name.startswith("more-"):
+            total.update(f"tls/{name}\n{host.disk.sha256(f'{home}/tls/{name}')}\n".encode())
     for name in host.disk.list_dir(f"{home}/ech"):
         total.update(f"ech/{name}\n{host.disk.sha256(f'{home}/ech/{name}')}\n".encode())
     return total.hexdigest()
@@ -361,8 +364,11 @@ def _served_whole(host: Host, current: str | None) -> Iterator[str]:
     home = f"{PATHS.releases}/{current}"
     names = ("site.tar", "tls/cert.pem", "tls/key.pem")
     on_disk = [host.disk.read(f"{home}/{name}") for name in names]
+    listed = (name for name in host.disk.list_dir(f"{home}/tls") if name.endswith(".cert.pem"))
+    on_disk += [host.disk.read(f"{home}/tls/{name}") for name in listed]
     on_disk += [host.disk.read(f"{home}/ech/{n}") for n in host.disk.list_dir(f"{home}/ech")]
-    if [loaded.tar, loaded.cert, loaded.key, *loaded.ech] != on_disk:
+    served = [loaded.tar, loaded.cert, loaded.key, *loaded.further, *loaded.ech]
+    if served != on_disk:
         yield f"I2: serves {loaded.release}, `current` is {current}"
     if f"sha256:{hashlib.sha256(loaded.tar).hexdigest()}" != loaded.release_digest:
         yield "I2: serves bytes that are not its release's"

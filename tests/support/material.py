@@ -95,9 +95,14 @@ def _recipient(text: str) -> object:
     return kind.Recipient.from_str(text)
 
 
-def sealed_to(recipients: tuple[str, ...], pair: Pair, *ech: bytes) -> m.Material:
-    """The pair and ECH keys as an operator sends them to a host."""
+def sealed_to(
+    recipients: tuple[str, ...], pair: Pair, *ech: bytes, further: Mapping[str, Pair] | None = None
+) -> m.Material:
+    """The pair, further ones by name, and ECH keys as an operator sends them to a host."""
     files = {"tls/cert.pem": pair.cert, "tls/key.pem": pair.key}
+    for number, (name, other) in enumerate((further or {}).items(), 1):
+        files[f"tls/more-{number:02}-{name}.cert.pem"] = other.cert
+        files[f"tls/more-{number:02}-{name}.key.pem"] = other.key
     files |= {f"ech/{at:02}.pem": bundle for at, bundle in enumerate(ech)}
     total = hashlib.sha256(b"".join(files.values())).hexdigest()
     to = [_recipient(each) for each in recipients[:1]]

@@ -275,8 +275,7 @@ class InstanceRun:
             return self._staged(uploaded.release)
 
     def _staged(self, release: m.ReleaseInfo) -> str:
-        if release.certificate is not None:
-            self._target = replace(self._target, leaf=release.certificate.leaf)
+        self._target = replace(self._target, certificates=release.certificates)
         return release.release
 
     def _rotate(self, session: HostSession) -> m.Staged:

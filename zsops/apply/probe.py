@@ -23,6 +23,7 @@ from zsops.apply.target import Target
 from zsops.config.values import split_address
 from zsops.errors import HostUnreachable, ZsopsError
 from zsops.host import messages as m
+from zsops.host.names import covering, own_name
 
 _FILES_MAX = 3
 _BODY_BYTES_MAX = 64 << 20
@@ -45,13 +46,17 @@ def probe_from_here(target: Target) -> None:
     name = target.settings.names[0].replace("*", "www", 1) if target.settings.names else None
     for listener in target.settings.tls_addresses:
         way = _way(listener, target.reach)
-        with _Visit(listener, *way, name, target.leaf, target.dial) as visit:
+        shown = target.certificates
+        with _Visit(listener, *way, name, shown, target.dial) as visit:
             for content in target.health.content[:_FILES_MAX]:
                 _compare(visit, content)
             for check in target.health.checks:
                 _check(visit, check)
             if not target.health.content and not target.health.checks:
                 visit.get("/")
+            for each in shown if len(shown) > 1 else ():
+                if (own := own_name(shown, each)) is not None:
+                    visit.get("/", own)
 
 
 def _way(listener: str, reach: str | None) -> tuple[str, int]:
@@ -103,15 +108,15 @@ class _Visit:
         host: str,
         port: int,
         name: str | None,
-        leaf: str | None,
+        certificates: tuple[m.CertificateFacts, ...],
         dial: Callable[[str, int], socket.socket] | None,
     ) -> None:
         """`listener`: as it is written; `host`, `port`: how it is reached; `name`: who is asked
-        for by default; `leaf`: the certificate it has to show."""
+        for by default; `certificates`: what it has to show one of."""
         self.listener = listener
         self._way = (host, port)
         self._name = name or host
-        self._leaf = leaf
+        self._certificates = certificates
         self._dial = dial
         self._open: dict[str, _NamedConnection] = {}
 
@@ -144,10 +149,11 @@ class _Visit:
         body = answer.read(_BODY_BYTES_MAX)
         if not answer.isclosed():  # longer than what is looked at: the next answer is not in sight
             connection.close()
-        if self._leaf is not None and connection.leaf != self._leaf:
+        leaves = [each.leaf for each in covering(self._certificates, name)]
+        if leaves and connection.leaf not in leaves:
             raise ProbeFailed(
-                f"`https://{self.listener}` shows certificate {connection.leaf[:8]}…, the release"
-                f" has {self._leaf[:8]}…"
+                f"`https://{self.listener}` shows certificate {connection.leaf[:8]}… for `{name}`,"
+                f" the release has {leaves[0][:8]}…"
             )
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, body
 

@@ -85,7 +85,7 @@ class Target:
     with_secrets: bool = False  # for a rollback: the older release's secrets, too
     daemon: NewDaemon | None = None  # before anything else
     only_daemon: bool = False  # and nothing else
-    leaf: str | None = None  # SHA-256 of the certificate that has to be shown
+    certificates: tuple[m.CertificateFacts, ...] = ()  # of the release: what has to be shown
 
     @property
     def host(self) -> str:

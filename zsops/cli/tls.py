@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -52,6 +53,10 @@ def rotate(
     context: typer.Context,
     env: EnvArgument = None,
     env_option: EnvOption = None,
+    tls: Annotated[
+        str | None,
+        typer.Option("--tls", metavar="NAME", help="Only instances that use this certificate."),
+    ] = None,
     reason: Reason = "",
 ) -> None:
     """Bring the project's certificates and keys out, each with the site that is in service.
@@ -60,5 +65,5 @@ def rotate(
     """
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
-    run = renewal.rotate(fleet, reason=reason)
+    run = renewal.rotate(fleet, reason=reason, tls=tls)
     raise typer.Exit(watch("tls", run, invocation))

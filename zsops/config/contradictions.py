@@ -139,20 +139,24 @@ def _address_problems(
 def _secret_problems(
     config: FleetConfig, document: Document, instance: Instance, at: Location
 ) -> Iterator[Problem]:
-    for key, wanted, known in (
-        ("tls", instance.tls, config.tls),
-        ("ech", instance.ech, config.ech),
-    ):
-        if wanted is not None and wanted not in known:
-            span = document.value((*at, key))
-            yield Problem(span, f"no `{key}` called `{wanted}`", did_you_mean(wanted, known))
-    if instance.tls is not None and not instance.host_names:
+    for number, name in enumerate(instance.tls):
+        # One name may stand alone, several stand in a list.
+        span = document.value((*at, "tls", number)) or document.value((*at, "tls"))
+        if name not in config.tls:
+            yield Problem(span, f"no `tls` called `{name}`", did_you_mean(name, config.tls))
+        elif name in instance.tls[:number]:
+            yield Problem(span, f"`{name}` stands there twice", "name each certificate once")
+    if instance.ech is not None and instance.ech not in config.ech:
+        span = document.value((*at, "ech"))
+        hint = did_you_mean(instance.ech, config.ech)
+        yield Problem(span, f"no `ech` called `{instance.ech}`", hint)
+    if instance.tls and not instance.host_names:
         yield Problem(
             document.key((*at, "tls")),
             "a certificate needs host names to be for",
             "name them: `sites: {NAME: [acme.org]}`",
         )
-    if instance.ech is not None and instance.tls is None:
+    if instance.ech is not None and not instance.tls:
         text = "`ech` needs a certificate of its own, too"
         yield Problem(document.key((*at, "ech")), text, "add `tls: NAME`")
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from zsops.config.around import Hooks, Notice
 from zsops.config.duration import Duration
 from zsops.config.hosts import Host, HostPattern, Ssh
-from zsops.config.secrets import Ech, Secrets, Tls
+from zsops.config.secrets import Ech, Secrets, Tls, TlsNames
 from zsops.config.selector import Selector
 from zsops.config.strategy import Strategy
 from zsops.config.values import (
@@ -121,8 +121,8 @@ class Instance(Section):
     )
     listen: Listen = Field(description="addresses")
     site: str | None = Field(default=None, description="the site it serves")
-    tls: Name | None = Field(
-        default=None, description="its certificate, one of `tls`; the host makes one if left out"
+    tls: TlsNames = Field(
+        default=(), description="its certificates, of `tls`; the host makes one if left out"
     )
     ech: Name | None = Field(default=None, description="its ECH keys, one of `ech`")
     sites: Mapping[str, tuple[HostName, ...]] | None = Field(

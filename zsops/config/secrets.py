@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from zsops.config.duration import Duration
-from zsops.config.values import HostName, Section
+from zsops.config.values import HostName, Name, Section
 
 #: In front of a path: the file is an age file.
 AGE = "age:"
@@ -45,6 +45,22 @@ Days = Annotated[
     BeforeValidator(parse_days),
     PlainSerializer(lambda days: f"{days}d", return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,3}d$"}),
+]
+
+
+def _names(value: object) -> tuple[str, ...]:
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+        raise ValueError("must be a name of `tls`, or a list of them")
+    if not listed:
+        raise ValueError("must name at least one certificate; left out, the host makes one")
+    return tuple(listed)
+
+
+TlsNames = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_names),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
 
 

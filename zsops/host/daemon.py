@@ -184,7 +184,8 @@ class LocalDaemon:
         from zsops.host.probe import Prober  # TLS: only a health check needs it
 
         self._prober = self._prober or Prober()
-        return self._prober.fetch(target, self._root / target.anchor, path, timeout_s)
+        anchors = [self._root / each for each in target.anchors]
+        return self._prober.fetch(target, anchors, path, timeout_s)
 
     def _wake_or_start(self, instance: str, records: RunRecords) -> None:
         supervisor = records.supervisor()

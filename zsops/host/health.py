@@ -8,21 +8,25 @@ status of 200 alone proves nothing about the bytes.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from zsops.errors import BadRequest
 from zsops.frozen import frozen, replace
-from zsops.host import layout, store
+from zsops.host import layout, material, store
 from zsops.host.codec import from_json
 from zsops.host.effects import CandidateStatus, DaemonStatus, Fetch, Now, ReadFile, Sleep, Steps, do
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import (
     CONTENT_CHECKS_MAX,
+    CertificateFacts,
     ContentCheck,
     DaemonState,
     HealthPolicy,
     InstanceSettings,
+    Listener,
     StatusCheck,
 )
+from zsops.host.names import covering, own_name
 from zsops.host.upkeep import ProbeResult
 from zsops.host.world import Fetched, Target
 
@@ -59,8 +63,16 @@ class _Wanted:
     """What the probe path has to tell: the release, its certificate, and who serves it."""
 
     digest: str
-    leaf: str | None
+    leaves: tuple[str, ...]
     pid: int | None
+
+
+@frozen
+class _Shown:
+    """A certificate of the release, and its file: what is shown has to verify against it."""
+
+    facts: CertificateFacts
+    anchor: str
 
 
 def settings(paths: InstancePaths) -> Steps[InstanceSettings]:
@@ -109,25 +121,54 @@ def _round(
         return [_Finding("the daemon", f"serves {release}", complaint, complaint)]
     # A wildcard is asked for as one of the names it stands for.
     name = (yield from settings(paths)).names[0].replace("*", "www", 1)
-    anchor = f"{paths.release(release)}/tls/cert.pem"
-    targets = [Target(one.scheme, one.address, name, anchor) for one in daemon.listeners]
-    certificate = (yield from store.origin(paths, release)).certificate
-    leaf = None if certificate is None else certificate.leaf
+    certificates = yield from _certificates(paths, release)
+    facts = [each.facts for each in certificates]
     secret = ((yield from do(ReadFile(paths.probe_secret))) or b"").decode().strip()
-    wanted = _Wanted(digest, leaf, daemon.pid)
     # Checks and content go where visitors go: the first TLS listener, if there is one.
-    front = replace(next((t for t in targets if t.scheme == "https"), targets[0]), kept=True)
+    front = next((one for one in daemon.listeners if one.scheme == "https"), daemon.listeners[0])
     timeout_s = policy.probe_timeout_s
+
+    def door(listener: Listener, asked: str, *, kept: bool = False) -> Target:
+        return replace(_target(listener, asked or name, certificates), kept=kept)
+
+    def wanted(asked: str) -> _Wanted:
+        return _Wanted(digest, tuple(e.leaf for e in covering(facts, asked) if e.leaf), daemon.pid)
+
+    names = [(one, each) for one in daemon.listeners for each in _names(one, name, facts)]
     findings: list[_Finding] = []
     for asking in (
-        *(_probe(target, secret, wanted, timeout_s) for target in targets),
-        *(_check(front, check, timeout_s) for check in policy.checks),
-        *(_content(front, content, timeout_s) for content in policy.content),
+        *(_probe(door(one, each), secret, wanted(each), timeout_s) for one, each in names),
+        *(_check(door(front, e.host, kept=True), e, timeout_s) for e in policy.checks),
+        *(_content(door(front, e.host, kept=True), e, timeout_s) for e in policy.content),
     ):
         findings.append((yield from asking))
         if findings[-1].problem is not None:
             break
     return findings
+
+
+def _names(listener: Listener, name: str, facts: Sequence[CertificateFacts]) -> list[str]:
+    """Whom to ask a listener for: each of several certificates by a name that only it is for."""
+    if listener.scheme != "https" or len(facts) < 2:
+        return [name]
+    own = (own_name(facts, each) for each in facts)
+    return list(dict.fromkeys([name, *(each for each in own if each is not None)]))
+
+
+def _certificates(paths: InstancePaths, release: str) -> Steps[tuple[_Shown, ...]]:
+    home = paths.release(release)
+    origin = yield from store.origin(paths, release)
+    files = [f"{home}/{path}" for _, path in (yield from material.further(home))]
+    first = origin.certificate or CertificateFacts("", (), "", "", "")
+    shown = _Shown(first, f"{home}/{material.CERT}")
+    return (shown, *(_Shown(*each) for each in zip(origin.further, files, strict=False)))
+
+
+def _target(listener: Listener, name: str, certificates: Sequence[_Shown]) -> Target:
+    """To ask under a name: whichever certificate is for it may be shown."""
+    fit = covering([each.facts for each in certificates], name) or (certificates[0].facts,)
+    anchors = tuple(each.anchor for each in certificates if each.facts in fit)
+    return Target(listener.scheme, listener.address, name, anchors)
 
 
 def _of_daemon(daemon: DaemonState, release: str) -> str | None:
@@ -142,12 +183,12 @@ def _probe(target: Target, secret: str, wanted: _Wanted, timeout_s: float) -> St
     where = f"{target.scheme}://{target.address} (as `{target.name}`)"
     answer = yield from do(Fetch(target, f"{_PROBE_PREFIX}{secret}", timeout_s))
     expected = f"serves {_short(wanted.digest)}"
-    leaf = wanted.leaf if target.scheme == "https" else None
+    leaves = wanted.leaves if target.scheme == "https" else ()
     problem, got = _probe_complaint(answer, wanted)
     # The release's own chain verified it; another leaf of the same issuer would do that as well.
-    if problem is None and leaf not in (None, answer.leaf):
-        expected, got = f"certificate {(leaf or '')[:12]}…", f"certificate {answer.leaf[:12]}…"
-        problem = f"shows {got}, the release has {(leaf or '')[:12]}…"
+    if problem is None and leaves and answer.leaf not in leaves:
+        expected, got = f"certificate {leaves[0][:12]}…", f"certificate {answer.leaf[:12]}…"
+        problem = f"shows {got}, the release has {leaves[0][:12]}…"
     if problem is None:
         return _Finding(where, expected, expected)
     return _Finding(where, expected, got, f"{where}: {problem}", answer)
@@ -173,7 +214,7 @@ def _probe_complaint(answer: Fetched, wanted: _Wanted) -> tuple[str | None, str]
 
 
 def _check(target: Target, check: StatusCheck, timeout_s: float) -> Steps[_Finding]:
-    answer = yield from do(Fetch(_as(target, check.host), check.path, timeout_s))
+    answer = yield from do(Fetch(target, check.path, timeout_s))
     where = f"`{check.host}{check.path}`"
     wanted = " or ".join(str(status) for status in check.status)
     if answer.error is not None:
@@ -205,7 +246,7 @@ def _content(target: Target, content: ContentCheck, timeout_s: float) -> Steps[_
     from urllib.parse import quote
 
     path = "/" + quote(content.path)
-    answer = yield from do(Fetch(_as(target, content.host), path, timeout_s))
+    answer = yield from do(Fetch(target, path, timeout_s))
     where = f"`{content.host}{path}`"
     expected, got = f"sha256 {content.sha256[:12]}…", f"sha256 {answer.sha256[:12]}…"
     problem = answer.error
@@ -223,10 +264,6 @@ def _content(target: Target, content: ContentCheck, timeout_s: float) -> Steps[_
 
 def _short(digest: str) -> str:
     return f"{digest[:19]}…"
-
-
-def _as(target: Target, host: str) -> Target:
-    return replace(target, name=host) if host else target
 
 
 def check_policy(policy: HealthPolicy) -> None:

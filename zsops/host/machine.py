@@ -157,8 +157,10 @@ class RealTools:
     def unseal(self, identity: bytes, sealed: bytes) -> bytes:
         return unseal(identity, sealed, ssh_key=ssh_host_key())
 
-    def public_facts(self, cert_pem: bytes, ech_pems: tuple[bytes, ...]) -> PublicFacts:
-        return public_facts(cert_pem, ech_pems)
+    def public_facts(
+        self, cert_pem: bytes, ech_pems: tuple[bytes, ...], further: tuple[tuple[str, bytes], ...]
+    ) -> PublicFacts:
+        return public_facts(cert_pem, ech_pems, further)
 
     def process_alive(self, pid: int, started: int) -> bool:
         return Identity(pid, started).is_alive()

@@ -34,6 +34,7 @@ from zsops.host.world import PublicFacts, World
 
 CERT, KEY = "tls/cert.pem", "tls/key.pem"
 _SECRET_MODE = 0o600
+_MORE_FILE = re.compile(r"tls/more-[0-9]{2}-([a-z0-9][a-z0-9_-]{0,62})\.(cert|key)\.pem")
 _ECH_FILE = re.compile(r"ech/[a-z0-9][a-z0-9._-]{0,62}\.pem")
 _FILES_MAX = 64
 _FILE_BYTES_MAX = 1 << 20  # what the daemon reads of one
@@ -76,10 +77,11 @@ class ReadPublicFacts(Effect[PublicFacts]):
     """What the certificate and the ECH configurations say of themselves."""
 
     cert_pem: bytes
+    further: tuple[tuple[str, bytes], ...]
     ech_pems: tuple[bytes, ...] = hidden()
 
     def perform(self, world: World) -> PublicFacts:
-        return world.tools.public_facts(self.cert_pem, self.ech_pems)
+        return world.tools.public_facts(self.cert_pem, self.ech_pems, self.further)
 
 
 # -- where it comes from -----------------------------------------------------------------
@@ -129,8 +131,11 @@ def chosen(material: Material | None, serving: str, serving_source: str) -> Step
         return Kept(serving, material.source)
     paths = [each.path for each in material.files]
     good = {CERT, KEY} <= set(paths) and len(set(paths)) == len(paths) <= _FILES_MAX
-    if not good or not all(path in (CERT, KEY) or _ECH_FILE.fullmatch(path) for path in paths):
-        raise BadRequest("material is a certificate, its key, and ECH keys as `ech/NAME.pem`")
+    if not good or not all(_is_known(path, paths) for path in paths):
+        raise BadRequest(
+            "material is a certificate, its key, further pairs as `tls/more-NN-NAME.cert.pem` and"
+            " `.key.pem`, and ECH keys as `ech/NAME.pem`"
+        )
     identity = (yield from do(ReadFile(IDENTITY))) or b""
     opened = []
     for each in material.files:
@@ -143,6 +148,14 @@ def chosen(material: Material | None, serving: str, serving_source: str) -> Step
             raise BadRequest(f"`{each.path}` is larger than {_FILE_BYTES_MAX} bytes")
         opened.append((each.path, plain))
     return Opened(material.source, tuple(sorted(opened)))
+
+
+def _is_known(path: str, paths: list[str]) -> bool:
+    """A further certificate comes with its key, and a key with its certificate."""
+    if _MORE_FILE.fullmatch(path):
+        stem = path.removesuffix(".cert.pem").removesuffix(".key.pem")
+        return {f"{stem}.cert.pem", f"{stem}.key.pem"} <= set(paths)
+    return path in (CERT, KEY) or _ECH_FILE.fullmatch(path) is not None
 
 
 def recipients() -> Steps[tuple[str, ...]]:
@@ -177,7 +190,8 @@ def _copy(paths: InstancePaths, choice: Kept | Opened, home: str) -> Steps[None]
     if isinstance(choice, Opened):
         found = tuple(path for path, _ in choice.files)
     else:
-        found = (CERT, KEY, *(yield from ech_files(paths.release(choice.release))))
+        kept = paths.release(choice.release)
+        found = (CERT, KEY, *(yield from more_files(kept)), *(yield from ech_files(kept)))
     with_ech = any(path.startswith("ech/") for path in found)
     if with_ech:
         yield from do(MakeDir(f"{home}/ech"))
@@ -192,17 +206,35 @@ def _copy(paths: InstancePaths, choice: Kept | Opened, home: str) -> Steps[None]
         yield from do(Fsync(f"{home}/ech"))
 
 
+def more_files(home: str) -> Steps[tuple[str, ...]]:
+    """Further certificates and keys of a release directory, sorted: a pair stands together."""
+    listed = yield from do(ListDir(f"{home}/tls"))
+    return tuple(f"tls/{name}" for name in listed if _MORE_FILE.fullmatch(f"tls/{name}"))
+
+
+def further(home: str) -> Steps[tuple[tuple[str, str], ...]]:
+    """(name of `tls:`, path in the release) of the certificates beside the first."""
+    found = []
+    for path in (yield from more_files(home)):
+        match = _MORE_FILE.fullmatch(path)
+        if match is not None and match[2] == "cert":
+            found.append((match[1], path))
+    return tuple(found)
+
+
 def ech_files(home: str) -> Steps[tuple[str, ...]]:
     """`ech/NAME` of a release directory, sorted: the last one is the newest."""
     return tuple(f"ech/{name}" for name in (yield from do(ListDir(f"{home}/ech"))))
 
 
 def digest_of(home: str) -> Steps[str]:
-    """SHA-256 over the hashes of a release's certificate and key, and its ECH keys with names."""
+    """SHA-256 over the hashes of a release's certificate and key; then, with their names, those of
+    further pairs and of ECH keys.
+    """
     total = hashlib.sha256()
     for path in (CERT, KEY):
         total.update(((yield from do(HashFile(f"{home}/{path}"))) or "").encode())
-    for path in (yield from ech_files(home)):
+    for path in (*(yield from more_files(home)), *(yield from ech_files(home))):
         total.update(f"{path}\n{(yield from do(HashFile(f'{home}/{path}')))}\n".encode())
     return f"sha256:{total.hexdigest()}"
 
@@ -210,7 +242,10 @@ def digest_of(home: str) -> Steps[str]:
 def facts_of(home: str) -> Steps[PublicFacts]:
     """The public facts of a release's material."""
     cert = (yield from do(ReadFile(f"{home}/{CERT}"))) or b""
+    more: tuple[tuple[str, bytes], ...] = ()
+    for name, path in (yield from further(home)):
+        more += ((name, (yield from do(ReadFile(f"{home}/{path}"))) or b""),)
     pems: tuple[bytes, ...] = ()
     for path in (yield from ech_files(home)):
         pems += ((yield from do(ReadFile(f"{home}/{path}"))) or b"",)
-    return (yield from do(ReadPublicFacts(cert, pems)))
+    return (yield from do(ReadPublicFacts(cert, more, pems)))

@@ -162,6 +162,7 @@ class CertificateFacts:
     issuer: str
     not_before: str
     not_after: str
+    name: str = ""  # of `tls:`, for those beside the first
 
 
 @frozen
@@ -192,8 +193,14 @@ class ReleaseInfo:
     rolled_back: bool = False  # somebody left it by `rollback`, so rollback never returns to it
     material: str = ""  # `Material.source`; empty: a certificate the host made for itself
     certificate: CertificateFacts | None = None
+    further: tuple[CertificateFacts, ...] = ()  # certificates beside it
     ech: tuple[EchFacts, ...] = ()
     sites: tuple[SitePart, ...] = ()
+
+    @property
+    def certificates(self) -> tuple[CertificateFacts, ...]:
+        """All of them, the first one first."""
+        return () if self.certificate is None else (self.certificate, *self.further)
 
 
 @frozen
@@ -306,7 +313,8 @@ class TakeLease:
 class SealedFile:
     """One file, encrypted to this host: an age file, in base64."""
 
-    path: str  # in the release directory: `tls/cert.pem`, `tls/key.pem`, `ech/NAME.pem`
+    path: str  # in the release directory: `tls/cert.pem`, `tls/key.pem`, `ech/NAME.pem`, or
+    # `tls/more-NN-NAME.cert.pem` and `.key.pem` for certificates beside the first
     sealed: str = hidden()
 
 

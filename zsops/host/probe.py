@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import socket
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 from zsops.host import http1
@@ -35,10 +36,12 @@ class Prober:
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], _Link] = {}
 
-    def fetch(self, target: Target, anchor: Path, path: str, timeout_s: float) -> Fetched:
+    def fetch(
+        self, target: Target, anchors: Sequence[Path], path: str, timeout_s: float
+    ) -> Fetched:
         """GET `path`; every failure is in `error`, in words. Each wait is at most `timeout_s`."""
         try:
-            return self._fetch(target, anchor, path, timeout_s)
+            return self._fetch(target, anchors, path, timeout_s)
         except ssl.SSLCertVerificationError as error:
             return Fetched(error=f"the certificate does not verify: {error.verify_message}")
         except TimeoutError:
@@ -46,7 +49,9 @@ class Prober:
         except (OSError, ValueError) as error:
             return Fetched(error=f"{type(error).__name__}: {error}")
 
-    def _fetch(self, target: Target, anchor: Path, path: str, timeout_s: float) -> Fetched:
+    def _fetch(
+        self, target: Target, anchors: Sequence[Path], path: str, timeout_s: float
+    ) -> Fetched:
         key = target.address, target.name
         if not target.kept:  # a new round
             for each in [each for each in self._open if each[0] == target.address]:
@@ -55,7 +60,7 @@ class Prober:
         if kept is not None:
             with contextlib.suppress(ConnectionError):  # the server may end it at any time
                 return self._ask(key, kept, path, timeout_s)
-        return self._ask(key, _Link(target, anchor, timeout_s), path, timeout_s)
+        return self._ask(key, _Link(target, anchors, timeout_s), path, timeout_s)
 
     def _ask(self, key: tuple[str, str], link: _Link, path: str, timeout_s: float) -> Fetched:
         try:
@@ -70,16 +75,31 @@ class Prober:
         return Fetched(answer.status, answer.headers, answer.body, answer.sha256, leaf=link.leaf)
 
 
+def _connect(address: str, timeout_s: float) -> socket.socket:
+    """To a listener, or to the door of one daemon of two (`unix:PATH`)."""
+    if not address.startswith("unix:"):
+        peer = socket.create_connection(split_address(address), timeout_s)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return peer
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        peer.settimeout(timeout_s)
+        peer.connect(address.removeprefix("unix:"))
+    except BaseException:
+        peer.close()
+        raise
+    return peer
+
+
 class _Link:
     """One connection. `leaf`: SHA-256 of the certificate it showed."""
 
-    def __init__(self, target: Target, anchor: Path, timeout_s: float) -> None:
+    def __init__(self, target: Target, anchors: Sequence[Path], timeout_s: float) -> None:
         self.leaf = ""
-        self._peer = socket.create_connection(split_address(target.address), timeout_s)
+        self._peer = _connect(target.address, timeout_s)
         try:
-            self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if target.scheme == "https":
-                secured = _context(anchor).wrap_socket(self._peer, server_hostname=target.name)
+                secured = _context(anchors).wrap_socket(self._peer, server_hostname=target.name)
                 shown = secured.getpeercert(binary_form=True) or b""
                 self.leaf = hashlib.sha256(shown).hexdigest()
                 self._peer = secured
@@ -97,12 +117,13 @@ class _Link:
         self._peer.close()
 
 
-def _context(anchor: Path) -> ssl.SSLContext:
+def _context(anchors: Sequence[Path]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # The release's own chain is the anchor: the question is whether *this* release is served, and
     # PARTIAL_CHAIN lets a leaf that is not self-signed answer it.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_verify_locations(anchor)
+    for anchor in anchors:
+        context.load_verify_locations(anchor)
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -50,24 +50,18 @@ def unseal(identity: bytes, sealed: bytes, *, ssh_key: Path | None) -> bytes:
     return plain
 
 
-def public_facts(cert_pem: bytes, ech_pems: tuple[bytes, ...]) -> PublicFacts:
-    """What certificate and ECH keys say; nothing of what cannot be read (the check says why)."""
+def public_facts(
+    cert_pem: bytes,
+    ech_pems: tuple[bytes, ...],
+    further: tuple[tuple[str, bytes], ...] = (),
+) -> PublicFacts:
+    """What certificates and ECH keys say; nothing of what cannot be read (the check says why).
+
+    `further`: name and chain of certificates beside the first.
+    """
     from zeroserve.errors import TlsRefused
-    from zeroserve.tls.certificates import read_facts
     from zeroserve.tls.ech import read_bundle
 
-    certificate = None
-    try:
-        facts = read_facts(cert_pem)
-        certificate = CertificateFacts(
-            leaf=facts.leaf,
-            names=facts.names,
-            issuer=facts.issuer,
-            not_before=facts.not_before.isoformat(),
-            not_after=facts.not_after.isoformat(),
-        )
-    except ValueError:
-        pass
     ech = []
     for pem in ech_pems:
         try:
@@ -76,7 +70,27 @@ def public_facts(cert_pem: bytes, ech_pems: tuple[bytes, ...]) -> PublicFacts:
                 ech.append(EchFacts(key.config_id, key.public_name, config))
         except TlsRefused:
             continue
-    return PublicFacts(certificate, tuple(ech))
+    more = (_certificate(name, pem) for name, pem in further)
+    return PublicFacts(
+        _certificate("", cert_pem), tuple(each for each in more if each is not None), tuple(ech)
+    )
+
+
+def _certificate(name: str, pem: bytes) -> CertificateFacts | None:
+    from zeroserve.tls.certificates import read_facts
+
+    try:
+        facts = read_facts(pem)
+    except ValueError:
+        return None
+    return CertificateFacts(
+        leaf=facts.leaf,
+        names=facts.names,
+        issuer=facts.issuer,
+        not_before=facts.not_before.isoformat(),
+        not_after=facts.not_after.isoformat(),
+        name=name,
+    )
 
 
 def _own(identity: bytes) -> list[Any]:

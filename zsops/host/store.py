@@ -63,6 +63,7 @@ class Origin:
     only_site: str | None = None  # for a rollback: the one site that went back
     material: str = ""  # `Material.source`
     certificate: CertificateFacts | None = None
+    further: tuple[CertificateFacts, ...] = ()
     ech: tuple[EchFacts, ...] = ()
     sites: tuple[SitePart, ...] = ()
 
@@ -173,7 +174,13 @@ def build(  # noqa: PLR0913, PLR0917 - what a release is made of
     secrets_digest = yield from material.digest_of(fresh)
     known = yield from _known_facts(paths, serving, secrets_digest)
     facts = known or (yield from material.facts_of(fresh))
-    origin = replace(origin, material=choice.source, certificate=facts.certificate, ech=facts.ech)
+    origin = replace(
+        origin,
+        material=choice.source,
+        certificate=facts.certificate,
+        further=facts.further,
+        ech=facts.ech,
+    )
     made = Manifest(
         v=1,
         release=release,
@@ -211,7 +218,7 @@ def _known_facts(
     # Both are UTC; to the second, whatever follows it.
     if like.certificate is None or like.certificate.not_after[:19] <= now[:19]:
         return None
-    return PublicFacts(like.certificate, like.ech)
+    return PublicFacts(like.certificate, like.further, like.ech)
 
 
 def shown(found: Manifest, origin: Origin) -> ReleaseInfo:
@@ -229,6 +236,7 @@ def shown(found: Manifest, origin: Origin) -> ReleaseInfo:
         commit=origin.commit,
         material=origin.material,
         certificate=origin.certificate,
+        further=origin.further,
         ech=origin.ech,
         sites=origin.sites,
     )

@@ -70,7 +70,8 @@ class Started:
 
 @frozen
 class Target:
-    """Where and as whom to connect for a probe. `anchor`: certificate file trusted, for https.
+    """Where and as whom to connect for a probe. `anchors`: certificate files trusted, for
+    https.
 
     `kept`: over the connection of the question before, where it still stands.
     """
@@ -78,7 +79,7 @@ class Target:
     scheme: str
     address: str
     name: str
-    anchor: str
+    anchors: tuple[str, ...]
     kept: bool = False
 
 
@@ -135,6 +136,7 @@ class PublicFacts:
     """What anybody may know of a release's material."""
 
     certificate: CertificateFacts | None = None
+    further: tuple[CertificateFacts, ...] = ()
     ech: tuple[EchFacts, ...] = ()
 
 
@@ -160,7 +162,9 @@ class Tools(Protocol):
     def identity(self) -> bytes: ...
     def recipients(self, identity: bytes) -> tuple[str, ...]: ...
     def unseal(self, identity: bytes, sealed: bytes) -> bytes: ...
-    def public_facts(self, cert_pem: bytes, ech_pems: tuple[bytes, ...]) -> PublicFacts: ...
+    def public_facts(
+        self, cert_pem: bytes, ech_pems: tuple[bytes, ...], further: tuple[tuple[str, bytes], ...]
+    ) -> PublicFacts: ...
     def process_alive(self, pid: int, started: int) -> bool: ...
     def about(self) -> About: ...
     def install_program(self, wheel: str, home: str, version: str) -> None: ...

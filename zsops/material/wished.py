@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,15 @@ from zsops.material.identities import Identities
 from zsops.plan.wish import WishedMaterial
 
 CERT, KEY = "tls/cert.pem", "tls/key.pem"
+
+
+def cert_path(number: int, name: str) -> str:
+    """Where the certificate `name`, the `number`th of an instance from 0, is in a release."""
+    return CERT if number == 0 else f"tls/more-{number:02}-{name}.cert.pem"
+
+
+def _key_of(path: str) -> str:
+    return KEY if path == CERT else path.removesuffix(".cert.pem") + ".key.pem"
 
 
 @dataclass(frozen=True)
@@ -69,22 +78,27 @@ class MaterialSet:
             sealed.append(m.SealedFile(each.path, base64.b64encode(fitting).decode()))
         return m.Material(self.source, tuple(sealed))
 
-    def certificate(self) -> CertificateFacts | None:
-        """What the certificate says; None when it is closed to us. Raises MaterialError."""
-        cert = self.plain(CERT)
+    def certificate(self, path: str = CERT) -> CertificateFacts | None:
+        """What a certificate says; None when it is closed to us. Raises MaterialError."""
+        cert = self.plain(path)
         if cert is None:
             return None
         try:
             return read_facts(cert)
         except ValueError:
-            raise MaterialError(f"`{self._place(CERT)}` holds no certificate") from None
+            raise MaterialError(f"`{self._place(path)}` holds no certificate") from None
 
     def judge(self, now: datetime) -> None:
         """Refuse what no host would take. Raises MaterialError. What is closed is not judged."""
-        cert, key = self.plain(CERT), self.plain(KEY)
+        for each in self._files:
+            if each.path == CERT or each.path.endswith(".cert.pem"):
+                self._judge(each.path, _key_of(each.path), now)
+
+    def _judge(self, cert_path: str, key_path: str, now: datetime) -> None:
+        cert, key = self.plain(cert_path), self.plain(key_path)
         if cert is None or key is None:
             return
-        names = (str(self._place(CERT)), str(self._place(KEY)))
+        names = (str(self._place(cert_path)), str(self._place(key_path)))
         faults: list[TlsRefused] = judge_pair(
             cert_pem=cert, key_pem=key, cert_name=names[0], key_name=names[1], now=now
         )
@@ -101,15 +115,15 @@ class Materials:
     def __init__(self, project: Project) -> None:
         self._project = project
         self.identities = Identities(project.directory, project.config.secrets.identity)
-        self._sets: dict[tuple[str, str | None], MaterialSet] = {}
-        self._wishes: dict[tuple[str, str | None, tuple[str, ...]], WishedMaterial] = {}
+        self._sets: dict[tuple[tuple[str, ...], str | None], MaterialSet] = {}
+        self._wishes: dict[tuple[tuple[str, ...], str | None, tuple[str, ...]], WishedMaterial] = {}
 
     def of(self, instance: Instance) -> MaterialSet | None:
         """What the instance's release carries; None: a certificate of the host's own.
 
         Raises MaterialError.
         """
-        if instance.tls is None:
+        if not instance.tls:
             return None
         wanted = (instance.tls, instance.ech)
         if wanted not in self._sets:
@@ -118,43 +132,55 @@ class Materials:
 
     def wish(self, instance: Instance) -> WishedMaterial | None:
         """As the planner takes it. Raises MaterialError for what no host would take."""
-        if instance.tls is None:
+        if not instance.tls:
             return None
         wanted = (instance.tls, instance.ech, instance.host_names)
         if wanted not in self._wishes:
-            self._wishes[wanted] = self._judged(instance, instance.tls)
+            self._wishes[wanted] = self._judged(instance)
         return self._wishes[wanted]
 
-    def _judged(self, instance: Instance, name: str) -> WishedMaterial:
+    def _judged(self, instance: Instance) -> WishedMaterial:
         found = self.of(instance)
         assert found is not None
         now = datetime.now(UTC)
         found.judge(now)
-        facts = found.certificate()
+        facts = {
+            name: found.certificate(cert_path(number, name))
+            for number, name in enumerate(instance.tls)
+        }
+        opened = {name: each for name, each in facts.items() if each is not None}
+        if len(opened) == len(facts):
+            _refuse_foreign(instance, opened)
         warnings: list[str] = []
-        if facts is not None:
-            foreign = [host for host in instance.host_names if not facts.covers(host)]
-            if foreign:
-                raise MaterialError(
-                    f"certificate `{name}` is not for `{foreign[0]}`, which an instance"
-                    f" serves with it; it is for {', '.join(facts.names) or 'no name'}"
-                )
-            left = (facts.not_after - now).days
+        for name, each in opened.items():
+            left = (each.not_after - now).days
             if left < self._project.config.tls[name].min_days:
                 warnings.append(f"certificate `{name}` expires in {left} d")
+            if len(facts) > 1 and not any(map(each.covers, self._asked(instance))):
+                warnings.append(f"certificate `{name}` is for none of the instance's names")
+        told = [(name, None if each is None else _told(name, each)) for name, each in facts.items()]
         return WishedMaterial(
-            name=name,
+            name=told[0][0],
             source=found.source,
-            certificate=None if facts is None else _told(facts),
+            certificate=told[0][1],
+            further=tuple(told[1:]),
             warnings=tuple(warnings),
         )
+
+    def _asked(self, instance: Instance) -> tuple[str, ...]:
+        """Names that clients ask for: the hidden ones, and the one that is seen on the way."""
+        if instance.ech is None:
+            return instance.host_names
+        return (*instance.host_names, self._project.config.ech[instance.ech].public_name)
 
     def ech(self, name: str) -> EchDirectory:
         """The keys called `name` in the file."""
         return EchDirectory(self._project.directory, self._project.config.ech[name])
 
-    def _read(self, tls: str, ech: str | None) -> MaterialSet:
-        files = list(self._pair(self._project.config.tls[tls]))
+    def _read(self, tls: tuple[str, ...], ech: str | None) -> MaterialSet:
+        files: list[SecretFile] = []
+        for number, name in enumerate(tls):
+            files += self._pair(self._project.config.tls[name], cert_path(number, name))
         if ech is not None:
             directory = self.ech(ech)
             for path, place in directory.release_files():
@@ -162,20 +188,37 @@ class Materials:
                 files.append(SecretFile(path, place, directory.sealed, raw))
         return MaterialSet(files, self.identities)
 
-    def _pair(self, tls: Tls) -> Sequence[SecretFile]:
+    def _pair(self, tls: Tls, cert: str) -> Sequence[SecretFile]:
         found = []
-        for path, written in ((CERT, tls.cert), (KEY, tls.key)):
+        for path, written in ((cert, tls.cert), (_key_of(cert), tls.key)):
             place, sealed = age_files.place_of(self._project.directory, written)
-            raw = age_files.read(place, sealed=sealed, secret=path == KEY)
+            raw = age_files.read(place, sealed=sealed, secret=written == tls.key)
             found.append(SecretFile(path, place, sealed, raw))
         return found
 
 
-def _told(facts: CertificateFacts) -> m.CertificateFacts:
+def _refuse_foreign(instance: Instance, certificates: Mapping[str, CertificateFacts]) -> None:
+    """Raises MaterialError for a host name that no certificate of the instance is for."""
+    for host in instance.host_names:
+        if not any(each.covers(host) for each in certificates.values()):
+            shown = ", ".join(f"`{name}`" for name in certificates)
+            theirs = ", ".join(name for each in certificates.values() for name in each.names)
+            several = len(certificates) > 1
+            raise MaterialError(
+                f"none of the certificates {shown} is for `{host}`, which an instance serves with"
+                f" them; they are for {theirs or 'no name'}"
+                if several
+                else f"certificate {shown} is not for `{host}`, which an instance"
+                f" serves with it; it is for {theirs or 'no name'}"
+            )
+
+
+def _told(name: str, facts: CertificateFacts) -> m.CertificateFacts:
     return m.CertificateFacts(
         leaf=facts.leaf,
         names=facts.names,
         issuer=facts.issuer,
         not_before=facts.not_before.isoformat(),
         not_after=facts.not_after.isoformat(),
+        name=name,
     )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from zsops.host import messages as m
 from zsops.plan.model import (
+    CertificatePlan,
     DaemonAction,
     FileChange,
     InstancePlan,
@@ -133,7 +134,29 @@ def _secrets(wish: WishedMaterial | None, current: m.ReleaseInfo | None) -> Secr
         old_not_after=old.not_after if old else None,
         new_not_after=new.not_after if new else None,
         names=new.names if new else (),
+        further=_further(wish, current),
     )
+
+
+def _further(
+    wish: WishedMaterial | None, current: m.ReleaseInfo | None
+) -> tuple[CertificatePlan, ...]:
+    """Certificates beside the first, before or after; one that goes has no new end."""
+    old = {each.name: each for each in (current.further if current is not None else ())}
+    new = dict(wish.further) if wish is not None else {}
+    found = []
+    for name in {**new, **old}:
+        was, becomes = old.get(name), new.get(name)
+        facts = becomes or was
+        found.append(
+            CertificatePlan(
+                name=name,
+                old_not_after=was.not_after if was else None,
+                new_not_after=becomes.not_after if becomes else None,
+                names=facts.names if facts else (),
+            )
+        )
+    return tuple(found)
 
 
 def _upload(wish: WishedInstance, members: Sequence[m.HostedMember]) -> int:

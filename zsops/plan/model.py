@@ -32,6 +32,15 @@ class SitePlan(_Value):
     changed: int = Field(description="files that are added, changed or removed")
 
 
+class CertificatePlan(_Value):
+    """What happens to one of several certificates. Times are RFC 3339; None where not known."""
+
+    name: str = Field(description="of `tls:`")
+    old_not_after: str | None
+    new_not_after: str | None
+    names: tuple[str, ...]
+
+
 class SecretsPlan(_Value):
     """What happens to certificate and keys. Public facts only; None where they are not known."""
 
@@ -41,6 +50,9 @@ class SecretsPlan(_Value):
     old_not_after: str | None = Field(default=None, description="RFC 3339")
     new_not_after: str | None = Field(default=None, description="RFC 3339")
     names: tuple[str, ...] = ()
+    further: tuple[CertificatePlan, ...] = Field(
+        default=(), description="certificates beside the first, those that go included"
+    )
 
 
 class InstancePlan(_Value):

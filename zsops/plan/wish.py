@@ -26,6 +26,7 @@ class WishedMaterial:
     name: str
     source: str
     certificate: m.CertificateFacts | None = None
+    further: tuple[tuple[str, m.CertificateFacts | None], ...] = ()  # names and facts of others
     warnings: tuple[str, ...] = ()
 
 

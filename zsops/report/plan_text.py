@@ -73,7 +73,12 @@ def _secrets(plan: SecretsPlan, now: datetime) -> list[str]:
     if plan.name is None:
         return [f"    tls: {old} -> a certificate of the host's own"]
     names = f" {', '.join(plan.names)}" if plan.names else ""
-    return [f"    tls {plan.name}:{names}  {old} -> {new} left"]
+    lines = [f"    tls {plan.name}:{names}  {old} -> {new} left"]
+    for each in plan.further:
+        old, new = (days_left_text(one, now) for one in (each.old_not_after, each.new_not_after))
+        names = f" {', '.join(each.names)}" if each.names else ""
+        lines.append(f"    tls {each.name}:{names}  {old} -> {new} left")
+    return lines
 
 
 def change_text(change: FileChange) -> str:

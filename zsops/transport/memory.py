@@ -113,8 +113,10 @@ class MemoryTools:
     def unseal(self, identity: bytes, sealed: bytes) -> bytes:
         return seal.unseal(identity, sealed, ssh_key=None)
 
-    def public_facts(self, cert_pem: bytes, ech_pems: tuple[bytes, ...]) -> PublicFacts:
-        return seal.public_facts(cert_pem, ech_pems)
+    def public_facts(
+        self, cert_pem: bytes, ech_pems: tuple[bytes, ...], further: tuple[tuple[str, bytes], ...]
+    ) -> PublicFacts:
+        return seal.public_facts(cert_pem, ech_pems, further)
 
     def process_alive(self, pid: int, started: int) -> bool:
         del started

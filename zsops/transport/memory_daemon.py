@@ -32,6 +32,7 @@ class Loaded:
     cert: bytes
     key: bytes = field(default=b"", repr=False)
     ech: tuple[bytes, ...] = field(default=(), repr=False)
+    further: tuple[bytes, ...] = ()  # certificates
     shown: bytes | None = None  # a fault: another certificate is shown than was loaded
 
 
@@ -180,7 +181,7 @@ class MemoryDaemon:
 
     def fetch(self, target: Target, path: str, timeout_s: float) -> Fetched:
         del timeout_s
-        instance = target.anchor.split("/")[1]
+        instance = target.anchors[0].split("/")[1]
         loaded, process = self.running.get(instance), self._process(instance)
         fault = "public"
         if target.address == _DOOR and instance in self.candidates:
@@ -189,7 +190,10 @@ class MemoryDaemon:
             return Fetched(error="ConnectionRefusedError: nobody listens")
         if self.bad_versions.get(process.version) == fault:
             return _answer(500, b"a fault of this version")
-        if target.scheme == "https" and loaded.cert != self._disk.read(target.anchor):
+        trusted = [self._disk.read(each) for each in target.anchors]
+        # The one for the name: it verifies only against itself.
+        chosen = next((each for each in (loaded.cert, *loaded.further) if each in trusted), None)
+        if target.scheme == "https" and chosen is None:
             return Fetched(error="the certificate does not verify: self-signed certificate")
         secret = (self._disk.read(InstancePaths(instance).probe_secret) or b"").decode()
         if path == f"/.zeroserve/probe/{secret}":
@@ -197,7 +201,7 @@ class MemoryDaemon:
             digests = {"release_digest": loaded.release_digest, "site_digest": loaded.site_digest}
             told = _answer(200, json.dumps({**answer, **digests}).encode())
             return replace(
-                told, leaf=_leaf(loaded.shown or loaded.cert) if target.scheme == "https" else ""
+                told, leaf=_leaf(loaded.shown or chosen or b"") if target.scheme == "https" else ""
             )
         if loaded.release_digest in self.serves_badly:
             return _answer(500, b"broken on purpose")
@@ -262,7 +266,12 @@ class MemoryDaemon:
             return self.refuses.get(digest) or self.refuses_cert[cert]
         ech = (self._disk.read(f"{home}/ech/{name}") for name in self._disk.list_dir(f"{home}/ech"))
         keys = tuple(each or b"" for each in ech)
-        return Loaded(facts["release"], digest, facts["site_digest"], tar, cert, key, keys)
+        listed = self._disk.list_dir(f"{home}/tls")
+        more = (
+            self._disk.read(f"{home}/tls/{n}") or b"" for n in listed if n.endswith(".cert.pem")
+        )
+        site_digest = facts["site_digest"]
+        return Loaded(facts["release"], digest, site_digest, tar, cert, key, keys, tuple(more))
 
 
 def _leaf(cert_pem: bytes) -> str:
