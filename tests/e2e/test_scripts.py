@@ -267,3 +267,28 @@ def test_reloads_under_load_swap_site_and_scripts_together(
         assert sum(outcome.requests for outcome in outcomes) >= 1500
         with server.connect() as client:
             assert client.ask("/scripted").body == versioned(15, 176)
+
+
+LIMITED = """
+ZS_ENTRY zs_u64 entry(void) {
+  zs_s64 over = zs_rate_limit(ZS_STR("client"), 0, 0, 3);
+  zs_respond(over ? 429 : 200, ZS_STR("%s\\n"));
+  return 0;
+}
+"""
+
+
+def test_a_reload_keeps_the_levels_of_buckets(tmp_path: Path, certificate: Certificate) -> None:
+    site = tmp_path / "site.tar"
+    scripted_tar(site, {"limited": LIMITED % "old"}, PAGES)
+    with Server(site, place=tmp_path, certificate=certificate) as server:
+        with server.connect() as client:
+            assert [client.ask("/").status for _ in range(2)] == [200, 200]
+        part = scripted_tar(tmp_path / "part.tar", {"limited": LIMITED % "new"}, PAGES)
+        part.replace(site)
+        assert server.control.reload(None).ok
+        # One of three was left, and twenty minutes make another.
+        with server.connect() as client:
+            answers = [client.ask("/") for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 429, 429]
+        assert {answer.body for answer in answers} == {b"new\n"}, "the old script answered"

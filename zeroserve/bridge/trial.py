@@ -65,6 +65,7 @@ class ScriptRun:
     depth: int
     calls: tuple[HelperCall, ...]
     fuel: int
+    cpu_ns: int
     outcome: str
 
 
@@ -127,6 +128,7 @@ def _answer(told: dict[str, Any]) -> TrialAnswer:
                 for call in run["calls"]
             ),
             fuel=run["fuel"],
+            cpu_ns=run["cpu_ns"],
             outcome=run["outcome"],
         )
         for run in told["runs"]

@@ -355,7 +355,8 @@ extern zs_s64 zs_meta_get(const char *key, zs_u64 key_len, char *out, zs_u64 out
 /* ---- responses ---------------------------------------------------------------------------------------- */
 
 /* Sets the response. The script runs on to its end, later scripts don't run; the last call counts. The type
- * is text/plain unless metadata says otherwise. Returns 0; aborts on a status over 65535. */
+ * is text/plain unless metadata says otherwise. Has no effect in a response hook. Returns 0; aborts on a
+ * status over 65535. */
 extern zs_s64 zs_respond(zs_u64 status, const void *body, zs_u64 body_len);
 
 /* As zs_respond, with a JSON value and its content type. Returns 0. */

@@ -58,6 +58,7 @@ def explain_document(request: TrialRequest, answer: TrialAnswer) -> dict[str, ob
                 "depth": run.depth,
                 "outcome": run.outcome,
                 "fuel": run.fuel,
+                "cpu_ns": run.cpu_ns,
                 "calls": [
                     {"helper": call.helper, "arguments": call.arguments, "result": call.result}
                     for call in run.calls
@@ -78,7 +79,8 @@ def explain_document(request: TrialRequest, answer: TrialAnswer) -> dict[str, ob
 
 def _run_lines(run: ScriptRun) -> Iterator[str]:
     indent = "  " * run.depth
-    yield f"{indent}{run.script}  {run.function}  {run.outcome}  {run.fuel} fuel"
+    cost = f"{run.fuel} fuel  {run.cpu_ns / 1000:.1f} µs CPU"
+    yield f"{indent}{run.script}  {run.function}  {run.outcome}  {cost}"
     for call in run.calls:
         yield f"{indent}  {call.helper}({', '.join(call.arguments)}) = {call.result}"
 

@@ -98,6 +98,11 @@ pub(crate) fn processor_time() -> Duration {
     read(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
+/// [`processor_time`] for notes of scripts.
+pub(crate) fn processor_nanoseconds() -> u64 {
+    u64::try_from(processor_time().as_nanos()).unwrap_or(u64::MAX)
+}
+
 fn read(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,

@@ -113,6 +113,8 @@ struct RunNote {
     depth: usize,
     calls: Vec<CallNote>,
     fuel: u64,
+    /// Time of the processor, without the taking of notes, in nanoseconds.
+    cpu_ns: u64,
     outcome: String,
 }
 
@@ -371,7 +373,8 @@ impl Answer {
 
     fn take(&mut self, scripted: &mut Scripted, exchange: Option<&Exchange>) {
         let execution = scripted.execution();
-        let trace = execution.take_trace().unwrap_or_default();
+        let trace = execution.take_trace();
+        let runs = trace.map_or_else(Vec::new, |trace| trace.runs);
         let context = execution.context();
         let request = context.request();
         self.request = RequestNote {
@@ -385,7 +388,7 @@ impl Answer {
         for (key, value) in context.all_metadata() {
             self.metadata.insert(key.to_owned(), value.into());
         }
-        let last = trace.runs.iter().rfind(|run| run.depth == 0);
+        let last = runs.iter().rfind(|run| run.depth == 0);
         let outcome = last.map_or("", |run| &*run.outcome);
         self.answered_by = match (exchange, outcome) {
             (None, "") => "endless",
@@ -394,7 +397,7 @@ impl Answer {
             (Some(_), outcome) if outcome.starts_with("failed") => "failed",
             (Some(_), _) => "site",
         };
-        for run in trace.runs {
+        for run in runs {
             let calls = run.calls.into_iter().map(|call| CallNote {
                 helper: call.helper,
                 arguments: call.arguments,
@@ -406,6 +409,7 @@ impl Answer {
                 depth: run.depth,
                 calls: calls.collect(),
                 fuel: run.fuel,
+                cpu_ns: run.cpu_ns,
                 outcome: run.outcome,
             });
         }

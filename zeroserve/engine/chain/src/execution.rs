@@ -18,7 +18,7 @@ use crate::response::{Response, ResponseHead};
 use crate::scripts::Scripts;
 use crate::services::Services;
 use crate::step::{Need, Now, Pending, Step, Supply, Verdict};
-use crate::trace::Trace;
+use crate::trace::{ProcessorTime, Trace};
 
 /// Calls below a request entry or a hook.
 const CALL_DEPTH_MAX: usize = 8;
@@ -69,7 +69,7 @@ impl Pool {
         self.inner.services.caps.buffered_body
     }
 
-    /// A request on its way into the chain. `traced`: with notes of what its scripts do.
+    /// A request on its way into the chain. With a clock of the processor, notes are taken of what its scripts do.
     #[must_use]
     pub fn begin(
         &self,
@@ -77,7 +77,7 @@ impl Pool {
         head: &RequestHead<'_>,
         http2: bool,
         connection: &Arc<Connection>,
-        traced: bool,
+        traced: Option<ProcessorTime>,
     ) -> Execution {
         let Inner {
             services, nobody, ..
@@ -86,7 +86,7 @@ impl Pool {
         let mut context =
             idle.unwrap_or_else(|| Box::new(Context::new(connection, services, nobody)));
         context.request.take_head(head, http2, connection);
-        context.trace = traced.then(Box::default);
+        context.trace = traced.map(|processor_time| Box::new(Trace::new(processor_time)));
         Execution {
             pool: Rc::clone(&self.inner),
             scripts: Arc::clone(scripts),
@@ -166,7 +166,12 @@ impl Execution {
             let (Some(context), Some(reply)) = (&mut self.context, self.reply.take()) else {
                 panic!("a script waits, and was not given what for");
             };
-            let verdict = match run.resume(context, reply) {
+            let since = context.trace.as_mut().map(|trace| trace.let_go());
+            let outcome = run.resume(context, reply);
+            if let (Some(trace), Some(since)) = (&mut context.trace, since) {
+                trace.came_back(since);
+            }
+            let verdict = match outcome {
                 Outcome::Yield => {
                     self.reply = Some(Resume::Go);
                     return Step::Yield;

@@ -50,5 +50,5 @@ pub use response::Response;
 pub use scripts::{SCRIPTS_FOLDER, Scripts};
 pub use services::{Caps, Services};
 pub use step::{FileMetadata, Need, Now, Step, Supply, Verdict};
-pub use trace::{CallTrace, RunTrace, Trace};
+pub use trace::{CallTrace, ProcessorTime, RunTrace, Trace};
 pub use zs_script::{LoadError, RunError, Runtime};

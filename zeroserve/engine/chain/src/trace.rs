@@ -9,12 +9,18 @@ const CALLS_MAX: usize = 10_000;
 /// Of one argument's text.
 const TEXT_BYTES_MAX: usize = 200;
 
-#[derive(Clone, Debug, Default)]
+/// Reads how much of the processor's time this thread has had, in nanoseconds. Its host's: there is no clock here.
+pub type ProcessorTime = fn() -> u64;
+
+#[derive(Clone, Debug)]
 pub struct Trace {
     pub runs: Vec<RunTrace>,
     /// Indices of the runs that have not ended, outermost first.
     open: Vec<usize>,
     calls: usize,
+    processor_time: ProcessorTime,
+    /// Time that taking notes took since a script was let go, in nanoseconds.
+    noting: u64,
 }
 
 /// One script's run, or one call target's.
@@ -26,6 +32,8 @@ pub struct RunTrace {
     pub depth: usize,
     pub calls: Vec<CallTrace>,
     pub fuel: u64,
+    /// Time of the processor, with its helpers and without the taking of notes, in nanoseconds.
+    pub cpu_ns: u64,
     /// `passed`, `responded`, `aborted`, `returned N`, or why it failed.
     pub outcome: String,
 }
@@ -38,6 +46,31 @@ pub struct CallTrace {
 }
 
 impl Trace {
+    pub(crate) fn new(processor_time: ProcessorTime) -> Self {
+        Self {
+            runs: Vec::new(),
+            open: Vec::new(),
+            calls: 0,
+            processor_time,
+            noting: 0,
+        }
+    }
+
+    /// The running script is let go; what this returns goes to [`Self::came_back`].
+    pub(crate) fn let_go(&mut self) -> u64 {
+        self.noting = 0;
+        (self.processor_time)()
+    }
+
+    /// The running script, the innermost, has come back: it is charged for the time since then.
+    pub(crate) fn came_back(&mut self, since: u64) {
+        let took = (self.processor_time)().saturating_sub(since);
+        let open = self.open.last();
+        if let Some(run) = open.and_then(|&index| self.runs.get_mut(index)) {
+            run.cpu_ns += took.saturating_sub(self.noting);
+        }
+    }
+
     pub(crate) fn begin(&mut self, script: &str, function: &str, depth: usize) {
         self.open.push(self.runs.len());
         self.runs.push(RunTrace {
@@ -46,6 +79,7 @@ impl Trace {
             depth,
             calls: Vec::new(),
             fuel: 0,
+            cpu_ns: 0,
             outcome: String::new(),
         });
     }
@@ -75,6 +109,7 @@ pub(crate) fn observe(
     if trace.calls > CALLS_MAX {
         return;
     }
+    let began = (trace.processor_time)();
     let open = trace.open.last();
     let Some(run) = open.and_then(|&index| trace.runs.get_mut(index)) else {
         return;
@@ -88,6 +123,7 @@ pub(crate) fn observe(
             Err(refusal) => format!("refused: {}", refusal.0),
         },
     });
+    trace.noting += (trace.processor_time)().saturating_sub(began);
 }
 
 fn arguments(

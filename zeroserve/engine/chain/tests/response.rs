@@ -185,10 +185,21 @@ fn a_request_goes_round_eight_times_and_then_out() {
 }
 
 #[test]
+fn an_answer_in_a_hook_has_no_effect() {
+    let mut told = Ask::default().hook(run("responding_hook"), 200, HEAD);
+    assert_eq!(told.verdict, Verdict::Hooked);
+    assert_eq!(told.lines, ["0", "0", "0", "0"]);
+    assert!(told.execution.take_response().is_none());
+    // What else the hook does counts.
+    let (status, fields) = told.execution.hooked_head().unwrap();
+    assert_eq!((status, fields.as_bytes()), (203, HEAD.as_bytes()));
+}
+
+#[test]
 fn hooks_that_go_too_far_end_alone() {
     let ask = Ask::default();
     for (case, reason) in [
-        ("responding_hook", "not allowed in this phase of a request"),
+        ("oddly_responding_hook", "a status over 65535"),
         ("endless_hooks", "at most 262144"),
     ] {
         let told = ask.hook(run(case), 200, HEAD);

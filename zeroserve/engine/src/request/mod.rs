@@ -146,8 +146,10 @@ pub(crate) fn admit(
         Ok(Admitted::Reply(reply)) => Ok(reply),
         Ok(Admitted::Root(root)) => match &generation.site.root_at(root).scripts {
             Some(scripts) if !scripts.is_empty() => {
-                let (pool, traced) = (&worker.scripts, worker.rules.naming.traced);
-                let execution = pool.begin(scripts, head, http2, origin.described(), traced);
+                let traced = worker.rules.naming.traced;
+                let notes = traced.then_some(clock::processor_nanoseconds as ProcessorTime);
+                let pool = &worker.scripts;
+                let execution = pool.begin(scripts, head, http2, origin.described(), notes);
                 let slice = worker.rules.time_slice;
                 let scripted = Scripted::new(generation, root, execution, manner, slice);
                 return Start::Scripted(scripted);

@@ -9,16 +9,16 @@ use crate::response::Response;
 use crate::table::{R, RH, Row, row};
 
 pub(super) const ROWS: &[Row] = &[
-    row("zs_respond", R, 100, &[Kind::Scalar, Kind::Bytes], respond),
+    row("zs_respond", RH, 100, &[Kind::Scalar, Kind::Bytes], respond),
     row(
         "zs_json_respond",
-        R,
+        RH,
         200,
         &[Kind::Scalar, Kind::Handle],
         json_respond,
     ),
-    row("zs_response_pending", R, 10, &[], pending),
-    row("zs_response_clear", R, 10, &[], clear),
+    row("zs_response_pending", RH, 10, &[], pending),
+    row("zs_response_clear", RH, 10, &[], clear),
     row("zs_abort", R, 20, &[], abort),
     row(
         "zs_res_add_header",
@@ -38,8 +38,16 @@ fn status(given: u64) -> Result<u16, &'static str> {
     }
 }
 
+/// The response is there already: an answer comes too late, and has no effect.
+const fn in_hook(context: &Context) -> bool {
+    context.head.is_some()
+}
+
 fn respond(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
     let status = status(arguments.scalar(0))?;
+    if in_hook(context) {
+        return Ok(Answer::Value(0));
+    }
     let body = arguments.bytes(1);
     context.charge(body.len())?;
     context.frame.response = Some(Response {
@@ -53,10 +61,14 @@ fn respond(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult
 fn json_respond(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
     let status = status(arguments.scalar(0))?;
     let handle = arguments.scalar(1).cast_signed();
+    let hooked = in_hook(context);
     let Context {
         frame, footprint, ..
     } = context;
     let at = frame.documents.find(handle, footprint)?;
+    if hooked {
+        return Ok(Answer::Value(0));
+    }
     let body = frame.documents.write(at, footprint.left())?;
     arguments.charge(u32::try_from(body.len() / 4).unwrap_or(u32::MAX));
     context.charge(body.len())?;

@@ -121,9 +121,20 @@ ZS_CALL_ENTRY(once_more, input) {
 
 CASE(responding_hook) { hook(T(""), T("respond_late")); }
 
-ZS_CALL_ENTRY(respond_late, input) {
+CASE(oddly_responding_hook) { hook(T(""), T("respond_oddly")); }
+
+ZS_CALL_ENTRY(respond_oddly, input) {
   (void)input;
-  return zs_respond(200, T("late"));
+  zs_res_set_status(203);
+  return zs_respond(65536, T("late"));
+}
+
+ZS_CALL_ENTRY(respond_late, input) {
+  number(zs_respond(500, T("late")));
+  number(zs_json_respond(500, input));
+  number(zs_response_pending());
+  number(zs_response_clear());
+  return zs_res_set_status(203);
 }
 
 CASE(endless_hooks) { hook(T(""), T("hook_again")); }

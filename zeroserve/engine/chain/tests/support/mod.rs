@@ -91,7 +91,7 @@ impl Ask<'_> {
             self.line, self.fields
         );
         let (head, _) = parse_head(head.as_bytes()).unwrap().unwrap();
-        let execution = pool.begin(scripts, &head, false, &self.connection, false);
+        let execution = pool.begin(scripts, &head, false, &self.connection, None);
         let told = Told {
             verdict: Verdict::Pass,
             execution,
