@@ -1,8 +1,6 @@
-// Part of the tests of both crates: runs a fuzz body over its corpus and over inputs made from it,
-// so that a plain `cargo test` notices what a fuzzer would find in its first second.
-
-/// Inputs made from the corpus in one run; a few milliseconds in a debug build.
-const MADE_INPUTS: u32 = 3000;
+// Part of the tests of each crate: runs a fuzz body over its corpus and over inputs made from it,
+// so that a plain `cargo test` notices what a fuzzer would find in its first second. Who includes it
+// says how many: `MADE_INPUTS`.
 
 /// Feeds `body` with every file of `corpus/<target>`, then with mutations of them.
 fn replay(target: &str, body: fn(&[u8])) {

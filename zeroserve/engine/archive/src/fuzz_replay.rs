@@ -6,6 +6,9 @@
 
 include!("../../fuzz/replay.rs");
 
+/// A few milliseconds in a debug build.
+const MADE_INPUTS: u32 = 3000;
+
 #[test]
 fn tar() {
     replay("tar", crate::tar::fuzz_tar);

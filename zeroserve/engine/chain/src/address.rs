@@ -52,6 +52,27 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
+/// Any text as a block: refused, or it holds exactly the addresses that differ behind its prefix.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_address(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let Some(block) = Block::parse(text) else {
+        return;
+    };
+    assert!(block.contains(block.address));
+    let width = width(block.address);
+    for place in 0..width {
+        let flipped = bits(block.address) ^ 1 << (width - 1 - place);
+        let other = match block.address {
+            IpAddr::V4(_) => IpAddr::V4(u32::try_from(flipped).unwrap_or_default().into()),
+            IpAddr::V6(_) => IpAddr::V6(flipped.into()),
+        };
+        assert_eq!(block.contains(other), place >= block.prefix_bits, "{text}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

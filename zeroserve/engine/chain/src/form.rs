@@ -70,6 +70,24 @@ fn hex(digit: u8) -> Option<u8> {
         .and_then(|value| u8::try_from(value).ok())
 }
 
+/// Any bytes as a query: nothing grows, and pairs that are written are read again.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_query(bytes: &[u8]) {
+    let owned = |query: &[u8]| -> Vec<(Vec<u8>, Vec<u8>)> {
+        let pairs = pairs(query).map(|(name, value)| (name.into_owned(), value.into_owned()));
+        pairs.collect()
+    };
+    let found = owned(bytes);
+    let kept: usize = found
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    assert!(kept <= bytes.len());
+    let written = encode(&found);
+    assert!(written.iter().all(u8::is_ascii_graphic));
+    assert_eq!(owned(&written), found);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

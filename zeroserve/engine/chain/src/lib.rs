@@ -23,6 +23,10 @@ mod context;
 mod execution;
 mod field_block;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
+#[cfg(test)]
+mod fuzz_replay;
 mod helpers;
 mod json;
 mod log;
@@ -42,8 +46,6 @@ mod uri;
 pub use context::{Body, Context};
 pub use execution::{Execution, Pool};
 pub use field_block::FieldBlock;
-#[cfg(any(test, feature = "fuzzing"))]
-pub use json::{fuzz_json, fuzz_json_operations};
 pub use log::Line;
 pub use request::{Connection, Request};
 pub use response::Response;
@@ -52,3 +54,13 @@ pub use services::{Caps, Services};
 pub use step::{FileMetadata, Need, Now, Step, Supply, Verdict};
 pub use trace::{CallTrace, ProcessorTime, RunTrace, Trace};
 pub use zs_script::{LoadError, RunError, Runtime};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use {
+    address::fuzz_address,
+    form::fuzz_query,
+    fuzz::fuzz_helpers,
+    helpers::{fuzz_cookie, fuzz_rewrite},
+    json::{fuzz_json, fuzz_json_operations},
+    request::fuzz_request_edits,
+    uri::fuzz_uri,
+};

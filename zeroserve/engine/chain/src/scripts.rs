@@ -13,6 +13,7 @@ pub const SCRIPTS_FOLDER: &str = ".zeroserve/scripts/";
 const REQUEST_SECTION: &str = "zeroserve.request";
 const CALL_SECTION: &str = "zeroserve.call.";
 
+#[derive(Default)]
 pub struct Scripts {
     pub(crate) list: Vec<Script>,
     /// The request entries of all scripts, in order: what a chain runs.
@@ -38,31 +39,37 @@ impl Scripts {
         let mut objects = objects;
         objects.sort();
         let table = table::helpers(traced);
-        let mut scripts = Self {
-            list: Vec::with_capacity(objects.len()),
-            chain: Vec::new(),
-            by_name: HashMap::new(),
-        };
+        let mut scripts = Self::default();
         for (name, bytes) in objects {
             let module = Module::compile(&name, &bytes, &table)?;
-            let index = scripts.list.len();
-            let request = module.entries_in(REQUEST_SECTION);
-            scripts.chain.extend(request.map(|entry| (index, entry)));
-            let calls = module.entries().filter_map(|(id, entry)| {
-                let name = entry.section.strip_prefix(CALL_SECTION)?;
-                Some((name.to_owned(), id))
-            });
-            let calls = calls.collect();
-            let stem = stem(&name).to_owned();
-            scripts.by_name.entry(stem).or_insert(index);
-            let name = name.into();
-            scripts.list.push(Script {
-                name,
-                module,
-                calls,
-            });
+            scripts.add(&name, module);
         }
         Ok(Arc::new(scripts))
+    }
+
+    /// One script that is compiled already.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn of_module(name: &str, module: Arc<Module<Context>>) -> Arc<Self> {
+        let mut scripts = Self::default();
+        scripts.add(name, module);
+        Arc::new(scripts)
+    }
+
+    fn add(&mut self, name: &str, module: Arc<Module<Context>>) {
+        let index = self.list.len();
+        let request = module.entries_in(REQUEST_SECTION);
+        self.chain.extend(request.map(|entry| (index, entry)));
+        let calls = module.entries().filter_map(|(id, entry)| {
+            let name = entry.section.strip_prefix(CALL_SECTION)?;
+            Some((name.to_owned(), id))
+        });
+        let calls = calls.collect();
+        self.by_name.entry(stem(name).to_owned()).or_insert(index);
+        self.list.push(Script {
+            name: name.into(),
+            module,
+            calls,
+        });
     }
 
     /// Whether there is nothing that runs on requests.

@@ -41,6 +41,24 @@ fn without_authority(uri: &[u8]) -> &[u8] {
     }
 }
 
+/// Any bytes as a URI of a script: refused, or a target below the root that stays the same when it is taken again.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_uri(bytes: &[u8]) {
+    let Some((path, query)) = target(bytes) else {
+        return;
+    };
+    let clean = |part: &[u8]| part.iter().all(|&byte| byte > b' ' && byte != 0x7f);
+    assert!(path.starts_with(b"/") && !path.starts_with(b"//"));
+    assert!(clean(&path) && !path.contains(&b'?') && !path.contains(&b'#'));
+    assert!(query.is_none_or(|query| clean(query) && !query.contains(&b'#')));
+    let mut written = path.clone();
+    if let Some(query) = query {
+        written.push(b'?');
+        written.extend_from_slice(query);
+    }
+    assert_eq!(target(&written), Some((path, query)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

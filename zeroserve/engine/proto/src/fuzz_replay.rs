@@ -6,6 +6,9 @@
 
 include!("../../fuzz/replay.rs");
 
+/// A few milliseconds in a debug build.
+const MADE_INPUTS: u32 = 3000;
+
 #[test]
 fn h1_head() {
     replay("h1_head", crate::h1::parse::fuzz_head);

@@ -17,6 +17,10 @@ pub mod compile;
 mod desk;
 pub mod elf;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+#[cfg(test)]
+mod fuzz_replay;
 mod helper;
 pub mod instruction;
 pub mod layout;

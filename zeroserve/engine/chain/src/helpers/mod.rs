@@ -18,6 +18,9 @@ mod request;
 mod respond;
 mod rewrite;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use {request::fuzz_cookie, rewrite::fuzz_rewrite};
+
 use zs_script::Answer;
 
 use crate::table::Row;

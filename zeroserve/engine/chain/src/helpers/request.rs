@@ -108,10 +108,14 @@ fn query_param_matches(context: &mut Context, arguments: &mut Arguments<'_>) -> 
     Ok(Answer::Value(i64::from(found)))
 }
 
-/// RFC 6265, section 5.4: `name=value` pairs with semicolons between.
 fn cookie(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult {
     let name = arguments.text(0).trim_matches(' ').as_bytes();
     let lines = context.request.fields().fields().named(b"cookie");
+    text(arguments.out(1), cookie_value(lines, name))
+}
+
+/// The first cookie of this name. RFC 6265, section 5.4: `name=value` pairs with semicolons between.
+fn cookie_value<'a>(lines: impl Iterator<Item = &'a [u8]>, name: &[u8]) -> &'a [u8] {
     let mut pairs = lines.flat_map(|line| line.split(|&byte| byte == b';'));
     let found = pairs.find_map(|pair| {
         let at = memchr::memchr(b'=', pair)?;
@@ -121,5 +125,27 @@ fn cookie(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult 
     let quoted = value
         .strip_prefix(b"\"")
         .and_then(|rest| rest.strip_suffix(b"\""));
-    text(arguments.out(1), quoted.unwrap_or(value))
+    quoted.unwrap_or(value)
+}
+
+/// A name, a line break, and any bytes as cookies: one line, many lines (HTTP/2) and a line with others in front give the
+/// same value, and a value that is written is read again.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_cookie(bytes: &[u8]) {
+    let at = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    let (name, line) = (
+        bytes[..at].trim_ascii(),
+        &bytes[(at + 1).min(bytes.len())..],
+    );
+    let found = cookie_value(std::iter::once(line), name);
+    assert!(!found.contains(&b';'));
+    let crumbs = line.split(|&byte| byte == b';');
+    assert_eq!(cookie_value(crumbs, name), found);
+    if name.is_empty() || name.iter().any(|byte| b"=;".contains(byte)) {
+        return; // no name of a cookie
+    }
+    let other = [name, b"_=1; ", line].concat();
+    assert_eq!(cookie_value(std::iter::once(&other[..]), name), found);
+    let again = [name, b"=\"", found, b"\""].concat();
+    assert_eq!(cookie_value(std::iter::once(&again[..]), name), found);
 }

@@ -194,6 +194,39 @@ fn set(parameters: &mut Parameters, key: &[u8], value: &[u8]) {
     }
 }
 
+/// A target, a line break, and any text as operations on it: refused, or what comes out is bounded, begins at the root
+/// and has a query that is read as it was written.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz_rewrite(bytes: &[u8]) {
+    const BYTES_MAX: usize = 80 << 10;
+    let at = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    let rest = bytes.get(at + 1..).unwrap_or_default();
+    let (Some((path, query)), Ok(text)) = (uri::target(&bytes[..at]), std::str::from_utf8(rest))
+    else {
+        return;
+    };
+    let mut target = path;
+    if let Some(query) = query {
+        target.push(b'?');
+        target.extend_from_slice(query);
+    }
+    if let Ok(operations) = serde_json::from_str::<UriOperations>(text)
+        && let Ok(after) = operations.apply(target)
+    {
+        assert!(after.starts_with(b"/") && after.len() <= BYTES_MAX + bytes.len());
+    }
+    if let Ok(operations) = serde_json::from_str::<QueryOperations>(text) {
+        let pairs = form::pairs(query.unwrap_or_default());
+        let pairs = pairs.map(|(name, value)| (name.into_owned(), value.into_owned()));
+        let mut parameters: Parameters = pairs.collect();
+        if operations.apply(&mut parameters).is_ok() {
+            let written = form::encode(&parameters);
+            assert!(written.iter().all(u8::is_ascii_graphic));
+            assert_eq!(form::pairs(&written).count(), parameters.len());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
