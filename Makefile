@@ -3,6 +3,7 @@
 #   demo    build, pack a site, serve it, deploy it, change it under load, roll it back
 #   test    lint, unit, property, crash and end-to-end tests
 #   lint    style, types, layers, sans-I/O rules
+#   aarch64 scripts translated for the other machine, run under emulation
 #   bench   ourselves beside nginx and Caddy, on this machine
 #   verify  every claim of the README, tried
 #   fuzz    the parsers of outside bytes (FUZZ_SECONDS each, 60 by default)
@@ -13,7 +14,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench verify fuzz soak docs clean build tools unit e2e rust-test
+.PHONY: help demo test lint aarch64 bench verify fuzz soak docs clean build tools unit e2e rust-test
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,7 +34,7 @@ export BINDGEN_EXTRA_CLANG_ARGS = -I$(shell gcc -print-file-name=include 2>/dev/
 export VIRTUAL_ENV := $(abspath $(VENV))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-RUST_SOURCES := $(shell find $(ENGINE) -name fuzz -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -print)
+RUST_SOURCES := $(shell find $(ENGINE) \( -name fuzz -o -name ubpf \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -print)
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -67,7 +68,14 @@ lint: build
 
 rust-test: build
 	ZS_SCRIPT_PROGRAMS=500 ZS_PYTHON=$(abspath $(PYTHON)) $(CARGO) test $(MANIFEST) --locked --quiet --package zs-proto --package zs-archive --package zs-script --package zs-chain
+	ZS_SCRIPT_PROGRAMS=500 $(CARGO) test --manifest-path $(ENGINE)/script/ubpf/Cargo.toml --locked --quiet
 	$(CARGO) test $(MANIFEST) --locked --quiet --release --package zeroserve-engine
+
+# Few programs: each is compiled under emulation, by a compiler that is emulated, too.
+aarch64: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
+aarch64: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER = qemu-aarch64 -L /usr/aarch64-linux-gnu
+aarch64: | tools
+	ZS_SCRIPT_PROGRAMS=60 sh tests/tools/aarch64 $(CARGO) test $(MANIFEST) --locked --quiet --package zs-script --target aarch64-unknown-linux-gnu
 
 unit: build
 	$(PYTHON) -m pytest -n $(JOBS) -m "not e2e and not conformance"
@@ -77,10 +85,12 @@ e2e: build
 	sh tests/tools/install
 	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "e2e or conformance"
 
-test: lint rust-test unit e2e
+test: lint rust-test aarch64 unit e2e
 
 bench: build
 	$(PYTHON) -m bench
+	$(PYTHON) -m bench --scripts
+	$(PYTHON) -m bench --runaway
 
 verify: build
 	$(PYTHON) -m bench.verify

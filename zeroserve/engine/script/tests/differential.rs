@@ -9,15 +9,10 @@ use zs_script::{Module, Outcome, Phases, Run, Runtime};
 
 use support::host::{Host, table};
 use support::interpreter::Interpreter;
+use support::number;
 use support::random::{Random, program};
 
 const STEPS: u64 = 20_000;
-
-fn number(name: &str, usual: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .map_or(usual, |text| text.parse().expect("a number"))
-}
 
 #[test]
 fn native_code_does_what_the_standard_says() {

@@ -32,6 +32,13 @@ pub(crate) fn module(name: &str) -> Arc<Module<Host>> {
     Module::compile(name, &object(name), &table()).unwrap_or_else(|each| panic!("{each}"))
 }
 
+/// A number from the environment.
+pub(crate) fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .map_or(usual, |text| text.parse().expect("a number"))
+}
+
 /// A run of a function by its C name.
 pub(crate) fn begin(
     runtime: &Runtime,

@@ -48,8 +48,26 @@ impl Random {
     }
 }
 
+/// What a program may have.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    /// Registers that it uses, beside the frame pointer.
+    pub registers: u8,
+    /// Functions call the next one only: a frame's place is the same whether it is fixed for each function or counted at
+    /// each call.
+    pub next_only: bool,
+}
+
 /// Functions that call only later ones, over an image of random bytes. Loops are common and may not end.
 pub(crate) fn program(random: &mut Random) -> Program {
+    let shape = Shape {
+        registers: 10,
+        next_only: false,
+    };
+    program_of(random, shape)
+}
+
+pub(crate) fn program_of(random: &mut Random, shape: Shape) -> Program {
     let count = 1 + random.below(3) as usize;
     let image: Vec<u8> = (0..random.below(3000))
         .map(|_| random.next() as u8)
@@ -58,7 +76,7 @@ pub(crate) fn program(random: &mut Random) -> Program {
     let functions = (0..count).map(|index| Function {
         name: format!("f{index}"),
         section: "zeroserve.request".to_owned(),
-        code: code(random, index, count),
+        code: code(random, shape, index, count),
         ..Function::default()
     });
     let mut program = Program {
@@ -76,16 +94,16 @@ pub(crate) fn program(random: &mut Random) -> Program {
     program
 }
 
-fn code(random: &mut Random, index: usize, count: usize) -> Vec<Instruction> {
+fn code(random: &mut Random, shape: Shape, index: usize, count: usize) -> Vec<Instruction> {
     let length = 4 + random.below(40) as usize;
     let mut code = Vec::new();
-    for register in 0..10 {
+    for register in 0..shape.registers {
         if random.below(2) == 0 {
             wide(&mut code, register, random.number());
         }
     }
     while code.len() < length {
-        one(random, &mut code, index, count);
+        one(random, shape, &mut code, index, count);
     }
     code.push(Instruction {
         opcode: 0x95,
@@ -108,9 +126,12 @@ fn wide(code: &mut Vec<Instruction>, dst: u8, value: u64) {
     });
 }
 
-fn one(random: &mut Random, code: &mut Vec<Instruction>, index: usize, count: usize) {
-    let dst = random.below(10) as u8;
-    let src = random.below(11) as u8;
+fn one(random: &mut Random, shape: Shape, code: &mut Vec<Instruction>, index: usize, count: usize) {
+    let dst = random.below(u64::from(shape.registers)) as u8;
+    let src = match random.below(11) as u8 {
+        src if src < shape.registers => src,
+        _ => 10,
+    };
     let imm = random.number() as i32;
     let register = random.below(2) as u8 * 8;
     let offset = random.number() as i16;
@@ -205,7 +226,12 @@ fn one(random: &mut Random, code: &mut Vec<Instruction>, index: usize, count: us
         }
         12 => return wide(code, dst, random.number()),
         13 if index + 1 < count => {
-            let target = index + 1 + random.below((count - index - 1) as u64) as usize;
+            let others = if shape.next_only {
+                1
+            } else {
+                count - index - 1
+            };
+            let target = index + 1 + random.below(others as u64) as usize;
             Instruction {
                 opcode: 0x85,
                 src: 1,
