@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import latency, report, scaling, scripts
+from bench import runaway as endless
 from bench.measure import Bench, Effort
 from bench.packages import Absent, Program, find
 from bench.process import LOAD_CORE, SERVER_CORE
@@ -32,8 +33,9 @@ def main() -> int:
         return _refuse(talk, "the bench needs cores 0 and 1: one serves, one asks")
     if arguments.scripts:
         return scripts.show(talk, scripts.measure())
-    if arguments.latency:
-        return _latency(talk, Effort(arguments.rounds, arguments.seconds))
+    if arguments.latency or arguments.runaway:
+        effort = Effort(arguments.rounds, arguments.seconds)
+        return _at_a_rate(talk, effort, runaway=arguments.runaway)
     wrk = find("wrk", ["wrk", "libluajit-5.1-2"])
     if isinstance(wrk, Absent):
         return _refuse(talk, f"the load generator `wrk` is absent: {wrk.reason}")
@@ -76,16 +78,20 @@ def _measure(
     return made
 
 
-def _latency(talk: Console, effort: Effort) -> int:
+def _at_a_rate(talk: Console, effort: Effort, *, runaway: bool) -> int:
     h2load = find("h2load", ["nghttp2-client"])
     if isinstance(h2load, Absent):
         return _refuse(talk, f"the load generator `h2load` is absent: {h2load.reason}")
     present = [each for each in servers() if isinstance(each.program, Program)]
     with tempfile.TemporaryDirectory(prefix="bench-ground-") as directory:
         ground = lay(Path(directory))
-        seen = latency.compare(
-            ground, h2load, present, effort, lambda line: talk.print(line, style="dim")
-        )
+
+        def tell(line: str) -> None:
+            talk.print(line, style="dim")
+
+        if runaway:
+            return endless.show(talk, endless.measure(ground, h2load, effort, tell))
+        seen = latency.compare(ground, h2load, present, effort, tell)
     return latency.show(talk, seen)
 
 
@@ -102,6 +108,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scaling", action="store_true", help="one loop beside two instead")
     parser.add_argument("--latency", action="store_true", help="times at a fixed rate instead")
     parser.add_argument("--scripts", action="store_true", help="what scripts cost instead")
+    parser.add_argument("--runaway", action="store_true", help="what one endless script does")
     parser.add_argument("--output", type=Path, help="write the document here instead")
     return parser.parse_args()
 

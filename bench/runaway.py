@@ -1,0 +1,112 @@
+"""`python -m bench --runaway`: what others feel of one client whose script never ends.
+
+One server and one load at a fixed rate, in turns with and without that client. The 99th percentile of
+the others' times is compared.
+"""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPSConnection
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.latency import RATES, Times, ask
+from bench.measure import Effort
+from bench.packages import Program
+from bench.process import Running, free_port
+from bench.workloads import WORKLOADS, Ground, check
+from zeroserve.pack.archive import PackOptions, pack
+
+#: The others' 99th percentile may be so many times what it is without the runaway.
+RATIO_WANTED = 2.0
+
+SPIN = """
+#include <zeroserve.h>
+
+ZS_ENTRY zs_u64 entry(void) {
+  char path[32];
+  zs_req_path(path, sizeof path);
+  if (zs_strcmp(path, "/spin") == 0) for (volatile zs_u64 i = 0;; i++) {}
+  return 0;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The others' times in each round, without the runaway and beside it."""
+
+    without: list[Times]
+    beside: list[Times]
+
+    @property
+    def ratio(self) -> float:
+        """How many times longer the slowest hundredth takes beside the runaway."""
+        return _median(self.beside, "p99") / _median(self.without, "p99")
+
+
+def measure(
+    ground: Ground, h2load: Program, effort: Effort, tell: Callable[[str], None]
+) -> Figures:
+    """One server for all runs; raises RuntimeError when it or the load fails."""
+    tree, tar = ground.root / "runaway", ground.root / "runaway.tar"
+    shutil.copytree(ground.folder, tree)
+    scripts = tree / ".zeroserve" / "scripts"
+    scripts.mkdir(parents=True)
+    (scripts / "spin.c").write_text(SPIN)
+    with tar.open("wb") as output:
+        pack(tree, output, PackOptions())
+    port = free_port()
+    program = str(Path(sys.executable).with_name("zeroserve"))
+    listen = ["--tls-addr", f"127.0.0.1:{port}", "--cert", str(ground.cert)]
+    more = ["--key", str(ground.key), "--log-format", "off", str(tar)]
+    figures = Figures([], [])
+    with Running([program, *listen, *more], port, ground.root / "runaway.log"):
+        check(ground, port, WORKLOADS[0])
+        ask(h2load, ground, port, WORKLOADS[0], 1)
+        for turn in range(effort.rounds):
+            figures.without.append(ask(h2load, ground, port, WORKLOADS[0], effort.seconds))
+            with _spinning(ground, port):
+                figures.beside.append(ask(h2load, ground, port, WORKLOADS[0], effort.seconds))
+            without, beside = figures.without[-1].p99, figures.beside[-1].p99
+            tell(f"{turn + 1}/{effort.rounds}: p99 {without:.2f} ms, {beside:.2f} ms")
+    return figures
+
+
+@contextmanager
+def _spinning(ground: Ground, port: int) -> Iterator[None]:
+    """A client that has asked for what never comes, and waits."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(ground.cert)
+    client = HTTPSConnection("localhost", port, context=context, timeout=10)
+    client.request("GET", "/spin")
+    try:
+        yield
+    finally:
+        client.close()
+
+
+def show(talk: Console, figures: Figures) -> int:
+    """Print the table. 1 when others feel more than is wanted."""
+    rate = RATES[WORKLOADS[0].name]
+    table = Table(f"{rate:,} requests/s", "p50 ms", "p99 ms", "p99.9 ms")
+    for name, runs in (("alone", figures.without), ("beside it", figures.beside)):
+        table.add_row(name, *(f"{_median(runs, part):.2f}" for part in ("p50", "p99", "p999")))
+    talk.print(table)
+    fine = figures.ratio <= RATIO_WANTED
+    wanted = f"wanted: p99 at most {RATIO_WANTED} times as long"
+    talk.print(f"{wanted}; it is {figures.ratio:.2f}")
+    return 0 if fine else 1
+
+
+def _median(runs: list[Times], part: str) -> float:
+    return float(statistics.median(getattr(each, part) for each in runs))
