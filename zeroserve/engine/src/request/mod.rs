@@ -15,10 +15,12 @@ use dispatch::Admitted;
 pub(crate) use scripted::{Progress, Scripted};
 pub(crate) use slices::PAUSE;
 
+use zs_chain::ProcessorTime;
 use zs_proto::error::PeerError;
 use zs_proto::h1::body::BodyDrain;
 use zs_proto::message::{BodyFraming, RequestHead, Version};
 
+use crate::clock;
 use crate::config::Scheme;
 use crate::generation::LoopGeneration;
 use crate::observe::Requester;
