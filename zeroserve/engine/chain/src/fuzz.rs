@@ -235,7 +235,7 @@ thread_local! {
 ///
 /// # Panics
 /// Where that does not hold.
-pub fn fuzz_helpers(bytes: &[u8]) {
+pub fn fuzz_helper_calls(bytes: &[u8]) {
     let scripts = SCRIPTS.with(Arc::clone);
     let caps = Caps {
         rate_limit_keys: 4,
@@ -264,9 +264,8 @@ pub fn fuzz_helpers(bytes: &[u8]) {
         let mut execution = pool.begin(&scripts, &head, true, &connection, Some(|| 0));
         let verdict = drive(&mut execution, plan);
         check_outcome(&execution);
-        if verdict.is_some_and(|verdict| verdict != Verdict::Abort)
-            && execution.begin_hooks(200, b"content-type: text/plain\r\nx: a\r\n")
-        {
+        if verdict.is_some_and(|verdict| verdict != Verdict::Abort) && execution.has_hooks() {
+            execution.begin_hooks(200, b"content-type: text/plain\r\nx: a\r\n");
             drive(&mut execution, plan);
             check_outcome(&execution);
         }

@@ -51,6 +51,6 @@ fn request_edits() {
 }
 
 #[test]
-fn helpers() {
-    replay("helpers", crate::fuzz_helpers);
+fn helper_calls() {
+    replay("helper_calls", crate::fuzz_helper_calls);
 }

@@ -58,7 +58,7 @@ pub use zs_script::{LoadError, RunError, Runtime};
 pub use {
     address::fuzz_address,
     form::fuzz_query,
-    fuzz::fuzz_helpers,
+    fuzz::fuzz_helper_calls,
     helpers::{fuzz_cookie, fuzz_rewrite},
     json::{fuzz_json, fuzz_json_operations},
     request::fuzz_request_edits,
