@@ -1,7 +1,7 @@
 """`python -m bench --runaway`: what others feel of one client whose script never ends.
 
-One server and one load at a fixed rate, in turns with and without that client. The 99th percentile of
-the others' times is compared.
+One server and one load at a fixed rate, in turns with and without that client. The 99th percentile
+of the others' times is compared.
 """
 
 from __future__ import annotations

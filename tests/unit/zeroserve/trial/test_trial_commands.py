@@ -102,6 +102,7 @@ def test_explain_shows_scripts_helpers_and_the_answer() -> None:
     assert lines[0] == "GET /health?x  (https, HTTP/1.1, from 192.0.2.1:50000)"
     assert any(line.startswith("10-enrich.o  entry  passed  ") for line in lines)
     assert any(line.startswith("20-health.o  entry  responded  ") for line in lines)
+    assert [line[-6:] for line in lines if " fuel  " in line] == ["µs CPU"] * 2
     assert '  zs_req_path("/health") = 7' in lines
     assert "  visitor = 192.0.2.1:50000" in lines
     assert any(line.startswith("200  by a script, ") for line in lines)
@@ -115,6 +116,7 @@ def test_explain_as_json_and_what_the_flags_do() -> None:
     assert "Hello, 192.0.2.9:1." in told["body"]
     assert told["request"]["headers"] == [["A", "b"]]
     assert told["runs"][0]["calls"][0]["helper"] == "zs_req_peer"
+    assert 0 < told["runs"][0]["cpu_ns"] < told["nanoseconds"]
 
 
 @pytest.mark.parametrize(

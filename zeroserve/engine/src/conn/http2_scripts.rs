@@ -14,7 +14,6 @@ use super::Link;
 use super::connection::End;
 use super::http2::Http2;
 use super::lifetime::Ended;
-use super::link::yield_once;
 use super::scripts::{UnreadBody, member_bytes};
 use crate::clock::monotonic;
 use crate::request::{PAUSE, Progress, Scripted};
@@ -163,7 +162,7 @@ impl<L: Link> Http2<'_, L> {
         };
         let waiting = pin!(async {
             if wait.is_zero() {
-                yield_once().await;
+                ring::next_turn().await;
             } else {
                 ring::sleep(wait).await;
             }

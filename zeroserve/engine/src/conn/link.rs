@@ -89,7 +89,7 @@ impl Link for StreamSocket {
 }
 
 /// Lets the loop's other tasks have a turn.
-pub(super) async fn yield_once() {
+async fn yield_once() {
     let mut yielded = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {

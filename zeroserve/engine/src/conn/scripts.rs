@@ -10,7 +10,6 @@ use zs_proto::message::BodyFraming;
 use super::Link;
 use super::answer::small_body;
 use super::connection::{Connection, End, Waiting};
-use super::link::yield_once;
 use crate::generation::LoopGeneration;
 use crate::request::{self, Exchange, PAUSE, Progress, Scripted};
 use crate::ring;
@@ -47,7 +46,7 @@ impl<L: Link> Connection<L> {
                 Progress::Abort => return Err(End::Abort),
                 Progress::Yield => {
                     self.flush().await?;
-                    yield_once().await;
+                    ring::next_turn().await;
                     None
                 }
                 Progress::Pause => {

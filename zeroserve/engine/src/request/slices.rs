@@ -9,8 +9,8 @@ const BEFORE_PAUSE: Duration = Duration::from_millis(20);
 /// The pause.
 pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
-/// The slices of a script that has had a pause. It is in no hurry any more, and others, who wait for its slice to end, are: with
-/// slices of 2 ms, their slowest hundredth took ten times longer beside one endless script (`python -m bench --runaway`).
+/// The slices of a script that has had a pause. It is in no hurry any more; others are, and wait for its slice to end
+/// (`python -m bench --runaway`).
 const AFTER_PAUSE: Duration = Duration::from_micros(100);
 
 /// What a script's used-up slice leads to.

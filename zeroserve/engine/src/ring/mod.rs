@@ -7,6 +7,6 @@ mod setup;
 mod socket;
 
 pub(crate) use file::{append, read_at};
-pub(crate) use op::sleep;
+pub(crate) use op::{next_turn, sleep};
 pub(crate) use setup::{probe, runtime};
 pub(crate) use socket::{ListenSocket, StreamSocket};
