@@ -53,6 +53,9 @@ fn bits(address: IpAddr) -> u128 {
 }
 
 /// Any text as a block: refused, or it holds exactly the addresses that differ behind its prefix.
+///
+/// # Panics
+/// When that does not hold.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn fuzz_address(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {

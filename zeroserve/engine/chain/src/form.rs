@@ -71,6 +71,9 @@ fn hex(digit: u8) -> Option<u8> {
 }
 
 /// Any bytes as a query: nothing grows, and pairs that are written are read again.
+///
+/// # Panics
+/// When that does not hold.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn fuzz_query(bytes: &[u8]) {
     let owned = |query: &[u8]| -> Vec<(Vec<u8>, Vec<u8>)> {

@@ -254,7 +254,8 @@ pub fn fuzz_helper_calls(bytes: &[u8]) {
         ja4_inner: None,
     });
     for plan in bytes.chunks(PLAN_BYTES).take(REQUESTS_MAX) {
-        let digits: String = plan.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digits = [0; PLAN_BYTES * 2];
+        let digits = base16ct::lower::encode_str(plan, &mut digits).expect("room");
         // As many digits as the script reads; a short plan goes on with zeros.
         let head = format!(
             "POST /a/b?c=d HTTP/1.1\r\nHost: example.org\r\nCookie: a=b\r\nplan: {digits:0<width$}\r\n\r\n",

@@ -179,6 +179,9 @@ impl Request {
 
 /// Any bytes as edits of a request: whatever scripts write, the head that goes on has the lines that they wrote and no
 /// other, or is refused.
+///
+/// # Panics
+/// When that does not hold.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn fuzz_request_edits(bytes: &[u8]) {
     let mut request = Request::new(Arc::new(Connection {

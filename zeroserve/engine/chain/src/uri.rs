@@ -42,6 +42,9 @@ fn without_authority(uri: &[u8]) -> &[u8] {
 }
 
 /// Any bytes as a URI of a script: refused, or a target below the root that stays the same when it is taken again.
+///
+/// # Panics
+/// When that does not hold.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn fuzz_uri(bytes: &[u8]) {
     let Some((path, query)) = target(bytes) else {

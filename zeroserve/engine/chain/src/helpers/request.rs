@@ -130,6 +130,9 @@ fn cookie_value<'a>(lines: impl Iterator<Item = &'a [u8]>, name: &[u8]) -> &'a [
 
 /// A name, a line break, and any bytes as cookies: one line, many lines (HTTP/2) and a line with others in front give the
 /// same value, and a value that is written is read again.
+///
+/// # Panics
+/// When that does not hold.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn fuzz_cookie(bytes: &[u8]) {
     let at = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());

@@ -196,6 +196,9 @@ fn set(parameters: &mut Parameters, key: &[u8], value: &[u8]) {
 
 /// A target, a line break, and any text as operations on it: refused, or what comes out is bounded, begins at the root
 /// and has a query that is read as it was written.
+///
+/// # Panics
+/// When that does not hold.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn fuzz_rewrite(bytes: &[u8]) {
     const BYTES_MAX: usize = 80 << 10;
