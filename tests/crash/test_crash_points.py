@@ -116,6 +116,7 @@ SCENARIOS = [
     Scenario("rollback with material", _with_two_and_material, lambda o: o.rollback()),
     Scenario("upgrade", _with_one, lambda o: o.upgrade("2.0.0")),
     Scenario("upgrade of an upgraded one", _upgraded, lambda o: o.upgrade("3.0.0")),
+    Scenario("upgrade to its own version", _upgraded, lambda o: o.upgrade_to_own()),
     *(
         Scenario(
             f"upgrade that fails at its {how}",

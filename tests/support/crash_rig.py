@@ -20,6 +20,7 @@ from pathlib import Path
 from support.deployment import SETTINGS
 from support.recording_disk import RecordingDisk
 from support.sites import Site, site
+from zeroserve import __version__
 from zsops.errors import ZsopsError
 from zsops.host import audit, journal, layout
 from zsops.host import messages as m
@@ -91,11 +92,18 @@ class Operator:
         self.world.chunks = lambda: sent.read(8)
         digest = f"sha256:{hashlib.sha256(wheel).hexdigest()}"
         self.service.stage_program(m.StageProgram(token, "web", version, digest, len(wheel)))
+        return self._swap(token, version, version)
+
+    def upgrade_to_own(self) -> m.Outcome:
+        """Back to the installation's own version, which the daemon in memory calls `memory`."""
+        return self._swap(self.take(), __version__, "memory")
+
+    def _swap(self, token: int, version: str, told: str) -> m.Outcome:
         health = m.HealthPolicy(successes=1, timeout_s=1.0)
         outcome = self.service.upgrade(m.Upgrade(token, "web", version, health))
-        self.service.release_lease(token)
         if outcome is m.Outcome.COMMITTED:
-            self.upgraded = version
+            self.upgraded = told
+        self.service.release_lease(token)
         return outcome
 
     def rollback(self) -> m.Outcome:

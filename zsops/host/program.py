@@ -16,6 +16,7 @@ from zsops.frozen import frozen
 from zsops.host import audit, journal, layout, lease
 from zsops.host.codec import from_json, to_json
 from zsops.host.effects import (
+    Fsync,
     InstallProgram,
     ReadFile,
     Steps,
@@ -69,6 +70,7 @@ def choose(paths: InstancePaths, version: str | None) -> Steps[None]:
     """From the next start on the instance runs this version."""
     if version is None:
         yield from do(Unlink(paths.program))
+        yield from do(Fsync(paths.home))
         return
     content = json.dumps(to_json(Chosen(version))).encode()
     yield from write_durably(paths.program, content)

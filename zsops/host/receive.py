@@ -76,7 +76,7 @@ def receive(request: Stage) -> Steps[int]:
 def full(error: OSError) -> DiskFull | OSError:
     """A full disk in words; any other fault as it is."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull("the host's disk is full; the release was not kept", hint="free some space")
+        return DiskFull("the host's disk is full; nothing was kept", hint="free some space")
     return error
 
 

@@ -28,6 +28,7 @@ from zsops.host.effects import (
 )
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import Fault, Outcome, Progress, Step, StepEvent, Upgrade
+from zsops.host.receive import full
 from zsops.host.recover import settle
 
 _DRAIN_S_MAX = 3600.0
@@ -47,6 +48,7 @@ class _Way:
 def upgrade(request: Upgrade) -> Steps[Outcome]:
     """Swap the daemon. Raises DaemonStopped, NotInstalled, DeployInFlight before anything moves."""
     paths = InstancePaths(request.instance)
+    health.check_policy(request.health)
     if not 0 <= request.drain_s <= _DRAIN_S_MAX:
         raise BadRequest(f"a daemon drains for at most {_DRAIN_S_MAX:g} s")
     yield from journal.read(paths)
@@ -63,6 +65,10 @@ def upgrade(request: Upgrade) -> Steps[Outcome]:
     old, new = (yield from program.chosen(paths)), (yield from _resolved(request.version))
     if daemon.version == request.version and old == new:
         return (yield from _end(paths, state.prev, Outcome.COMMITTED, f"runs {daemon.version}"))
+    try:
+        yield from audit.make_room()
+    except OSError as error:
+        raise full(error) from error
     way = _Way(old, new, f"{daemon.version} -> {request.version}", daemon.pid)
     problem = yield from _prove(paths, state.prev, new, request)
     if problem is not None:
@@ -108,9 +114,8 @@ def _take_over(paths: InstancePaths, release: str, way: _Way, request: Upgrade) 
     """The candidate is good: it takes over, and is kept once the listeners have been asked."""
     began = yield from _started(Step.SWITCH)
     problem = yield from _swap(paths, release, request)
-    if problem is None:
-        yield from program.choose(paths, way.new)
-        problem = yield from do(KeepSlot(paths.name, _ASK_S))
+    problem = problem or (yield from _chosen(paths, way.new))
+    problem = problem or (yield from do(KeepSlot(paths.name, _ASK_S)))
     if problem is None:
         yield from _record("daemon-upgraded", request, way.told)
         yield from _done(Step.SWITCH, began, f"{way.told}; the old one drains")
@@ -128,16 +133,27 @@ def _swap(paths: InstancePaths, release: str, request: Upgrade) -> Steps[str | N
     return (yield from health.judge(paths, release, digest, request.health)).problem
 
 
+def _chosen(paths: InstancePaths, version: str | None) -> Steps[str | None]:
+    """Have the next start take this version, too; why it would not."""
+    try:
+        yield from program.choose(paths, version)
+    except OSError as error:  # a full disk, say
+        return f"the choice of version cannot be written: {error.strerror}"
+    return None
+
+
 def _back(
     paths: InstancePaths, release: str, way: _Way, reason: str, request: Upgrade
 ) -> Steps[Outcome]:
     """The new daemon serves badly, or has died: the old version takes over again."""
     began = yield from _started(Step.REVERT)
     yield from do(DropSlot(paths.name, _ASK_S))
-    yield from program.choose(paths, way.old)
+    unwritten = None
+    if (yield from program.chosen(paths)) != way.old:
+        unwritten = yield from _chosen(paths, way.old)
     # Yesterday's checks are no reason to stay on what has just failed.
     quick = replace(request, health=replace(request.health, checks=(), content=()))
-    problem = yield from _restored(paths, release, way, quick)
+    problem = (yield from _restored(paths, release, way, quick)) or unwritten
     if problem is None:
         yield from _record("daemon-upgrade-failed", request, f"{way.told}: {reason}")
         yield from _done(Step.REVERT, began, "the old version serves")
