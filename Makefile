@@ -8,13 +8,14 @@
 #   verify  every claim of the README, tried
 #   fuzz    the parsers of outside bytes (FUZZ_SECONDS each, 60 by default)
 #   soak    the long runs: many reloads and deployments under load
+#   crash   every crash point of a deployment, counted
 #   docs    the manual, built into sites/docs
 #   clean   all that the verbs have made
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint aarch64 bench verify fuzz soak docs clean build tools unit e2e rust-test
+.PHONY: help demo test lint aarch64 bench verify fuzz soak crash docs clean build tools unit e2e rust-test
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -99,6 +100,9 @@ soak: build
 	sh tests/tools/install
 	PYTHONPATH=tests $(PYTHON) -m soak.soak
 	ZEROSERVE_SOAK=1 $(PYTHON) -m pytest -m e2e tests/e2e/test_reload_under_load.py tests/e2e/test_million_members.py
+
+crash: build
+	$(PYTHON) -m pytest -n $(JOBS) tests/crash
 
 fuzz: build
 	$(ENGINE)/fuzz/run $(FUZZ_SECONDS)

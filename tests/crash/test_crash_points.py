@@ -148,9 +148,12 @@ def test_a_version_that_fails_leaves_the_one_before(how: str) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name.replace(" ", "-"))
-def test_every_crash_point_leaves_a_whole_release(scenario: Scenario, tmp_path: Path) -> None:
+def test_every_crash_point_leaves_a_whole_release(
+    scenario: Scenario, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     report = explore(scenario, tmp_path, seeds=0 if scenario.bad_versions else 2)
     print(report)
+    record_property("crash points", report.points)  # added up by `conftest.py`
     assert report.effects > 5
     assert report.violations == []
 

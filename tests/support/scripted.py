@@ -8,7 +8,8 @@ from pathlib import Path
 
 from support.process import run
 from support.trees import foreign_tar
-from zeroserve.scripts.compiler import AUTO, find_compiler
+from zeroserve.scripts.compiler import find_compiler
+from zeroserve.scripts.job import AUTO
 
 
 def compile_script(source: str, place: Path, name: str = "script") -> bytes:

@@ -23,7 +23,8 @@ from zeroserve.pack.archive import (
 from zeroserve.pack.coding import CODINGS
 from zeroserve.pack.precompress import Progress
 from zeroserve.pack.script_files import ScriptChoice
-from zeroserve.scripts.compiler import AUTO, CLANG
+from zeroserve.scripts.compiler import CLANG
+from zeroserve.scripts.job import AUTO
 
 
 def _codings(text: str) -> tuple[str, ...]:

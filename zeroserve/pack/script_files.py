@@ -12,15 +12,17 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zeroserve.errors import PackRefused
 from zeroserve.pack.digested import opened
 from zeroserve.pack.script_paths import SCRIPTS_FOLDER, is_script
 from zeroserve.pack.walk import SourceFile
-from zeroserve.scripts.cache import Cache, default_folder
-from zeroserve.scripts.compile import Progress, compile_scripts
-from zeroserve.scripts.compiler import AUTO, Compiler, find_compiler, flags_of_record, header_bytes
-from zeroserve.scripts.job import Compiled, CompileJob
+from zeroserve.scripts.job import AUTO, Compiled, CompileJob
+
+if TYPE_CHECKING:
+    from zeroserve.scripts.compile import Progress
+    from zeroserve.scripts.compiler import Compiler
 
 CASES_FOLDER = ".zeroserve/tests/"
 #: What the objects of a root were made with.
@@ -72,6 +74,11 @@ def compile_script_files(
     jobs = list(_jobs(sources, prefixes, kept))
     if not jobs:
         return ScriptFiles(_sorted(kept), (), tuple(notes))
+    # Most sites have no scripts, and hosts pack one at their first deployment.
+    from zeroserve.scripts.cache import Cache, default_folder
+    from zeroserve.scripts.compile import compile_scripts
+    from zeroserve.scripts.compiler import find_compiler
+
     compiler = find_compiler(choice.compiler)
     cache = Cache(default_folder(os.environ) if choice.cache else None)
     made = compile_scripts(jobs, compiler, cache, progress)
@@ -144,6 +151,8 @@ def _records(
     jobs: Sequence[CompileJob], prefixes: Sequence[str], compiler: Compiler
 ) -> Iterator[tuple[str, bytes]]:
     """A document for each root that has sources: what its objects were made of, and with."""
+    from zeroserve.scripts.compiler import flags_of_record, header_bytes
+
     for prefix in prefixes:
         own = [job for job in jobs if job.folder == prefix + SCRIPTS_FOLDER]
         if not own:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from zeroserve.errors import PackRefused
 from zeroserve.process import run_to_end
+from zeroserve.scripts.job import AUTO
 from zeroserve.sdk import HEADER
 
-AUTO = "auto"
 CLANG = "clang"
 #: The version of the wheel that `pyproject.toml` pins: another one may make other bytes.
 ZIGLANG_VERSION = "0.15.2"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+#: The compiler that nobody chose: the pinned one.
+AUTO = "auto"
+
 
 @dataclass(frozen=True, slots=True)
 class CompileJob:
