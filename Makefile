@@ -6,6 +6,7 @@
 #   aarch64 scripts translated for the other machine, run under emulation
 #   bench   ourselves beside nginx and Caddy, on this machine
 #   verify  every claim of the README, tried
+#   systemd a whole Debian booted in a container: deployments, power loss, timers (root only)
 #   fuzz    the parsers of outside bytes (FUZZ_SECONDS each, 60 by default)
 #   soak    the long runs: many reloads and deployments under load
 #   crash   every crash point of a deployment, counted
@@ -15,7 +16,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint aarch64 bench verify fuzz soak crash docs clean build tools unit e2e rust-test
+.PHONY: help demo test lint aarch64 bench verify fuzz soak systemd crash docs clean build tools unit e2e rust-test
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -79,7 +80,7 @@ aarch64: | tools
 	ZS_SCRIPT_PROGRAMS=60 sh tests/tools/aarch64 $(CARGO) test $(MANIFEST) --locked --quiet --package zs-script --target aarch64-unknown-linux-gnu
 
 unit: build
-	$(PYTHON) -m pytest -n $(JOBS) -m "not e2e and not conformance"
+	$(PYTHON) -m pytest -n $(JOBS) -m "not e2e and not conformance and not systemd"
 
 # Counterparts that we did not write: installed first, named with their versions by the run itself.
 e2e: build
@@ -95,6 +96,10 @@ bench: build
 
 verify: build
 	$(PYTHON) -m bench.verify
+
+systemd: build
+	sh tests/tools/install systemd
+	$(PYTHON) -m pytest -m systemd tests/systemd
 
 soak: build
 	sh tests/tools/install

@@ -55,6 +55,8 @@ SYSTEMD = Counterpart("systemd-analyze", ("--version",))
 H2LOAD = Counterpart("h2load", ("--version",))
 NGHTTP = Counterpart("nghttp", ("--version",))
 SSLSCAN = Counterpart("sslscan", ("--version", "--no-colour"))
+DEBOOTSTRAP = Counterpart("debootstrap", ("--version",))
+NSPAWN = Counterpart("systemd-nspawn", ("--version",))
 SUDO = Counterpart("sudo", ("--version",))
 ALL = (
     *(CURL, GO, CHROMIUM, STRACE, GNU_TAR, H2SPEC, OPENSSH, SYSTEMD),

@@ -118,15 +118,15 @@ WantedBy=timers.target
 """
 
 
-#: io_uring must stay allowed, and /etc readable; everything else the daemon does without.
+#: io_uring must stay allowed, and /etc readable; everything else the daemon does without. Not
+#: ProtectKernelTunables and ProtectControlGroups: in a container they hide its own boot id, by
+#: which a restart is known, and a user that is not root may not write there anyway.
 _SANDBOX = """\
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only
 PrivateTmp=no
-ProtectKernelTunables=yes
 ProtectKernelModules=yes
-ProtectControlGroups=yes
 RestrictSUIDSGID=yes
 RestrictRealtime=yes
 LockPersonality=yes

@@ -29,6 +29,13 @@ def test_a_unit_that_is_wrong_is_found(tmp_path: Path) -> None:
     assert run([analyze, "verify", tmp_path / "zsops-web.service"]).code != 0
 
 
+def test_no_unit_hides_a_containers_boot_id() -> None:
+    """Found out on a booted host: the supervisor took every deployment for one before a restart."""
+    for text in units(WISH, ("web",)).values():
+        assert "ProtectKernelTunables" not in text
+        assert "ProtectControlGroups" not in text
+
+
 def test_recovery_runs_before_any_supervisor() -> None:
     made = units(WISH, ("web", "admin"))
     assert len(made) == 1 + 2 * 3
