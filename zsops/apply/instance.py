@@ -216,8 +216,8 @@ class InstanceRun:
         try:
             work.look()
         except ProbeFailed as failed:
-            if new.old is not None:
-                self._end(self._swap(work, new.old), expect="committed")
+            if work.old is not None:
+                self._end(self._swap(work, work.old), expect="committed")
             raise _Ended("reverted", error_info(failed)) from failed
         work.see_off(self._abort)
         return work.serving

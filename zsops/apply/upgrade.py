@@ -35,6 +35,7 @@ class DaemonUpgrade:
         self._tell = tell
         self._token = token
         self.serving: str | None = None
+        self.old: str | None = None  # the version that runs; known once `send` has looked
 
     def send(self) -> int:
         """See that a daemon runs and that the version is on the host; bytes that were sent."""
@@ -43,7 +44,7 @@ class DaemonUpgrade:
         if not state.running:
             with self._tell.step("start"):
                 state = self._link.ask(lambda session: session.start_daemon(instance))
-        self.serving = state.release
+        self.serving, self.old = state.release, state.version
         if self._new.wheel is None:
             return 0
         with self._tell.step("stage") as done:

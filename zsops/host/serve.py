@@ -17,10 +17,18 @@ from zsops.host import calls, crash_point
 from zsops.host.codec import from_json, to_json
 from zsops.host.frames import Descriptor, FrameReader, FrameWriter, Payload
 from zsops.host.machine import Machine
-from zsops.host.messages import PROTOCOL_OLDEST, PROTOCOL_VERSION, StageOffset, StepEvent
+from zsops.host.messages import (
+    PROTOCOL_OLDEST,
+    PROTOCOL_VERSION,
+    Install,
+    StageOffset,
+    StageProgram,
+    StepEvent,
+)
 from zsops.host.service import HostService
 
 _PATIENCE_S = 30.0
+_PINNED = "the host's `authorized_keys` pins this key to them; another key can"
 
 
 class Session:
@@ -85,9 +93,16 @@ class Session:
         for_all = (calls.BREAK_LEASE.name, calls.HOLD.name, calls.LIFT_HOLD.name)
         if call in for_all or (named is not None and named not in self._scope):
             raise OutOfScope(
-                f"this session may only deploy {', '.join(sorted(self._scope))}",
-                hint="the host's `authorized_keys` pins this key to them",
+                f"this session may only deploy {', '.join(sorted(self._scope))}", hint=_PINNED
             )
+        if self._brings_program(request):
+            raise OutOfScope("this session may not bring programs to the host", hint=_PINNED)
+
+    def _brings_program(self, request: object) -> bool:
+        """What runs a program of its own choice has a shell; and a version is there for all."""
+        if isinstance(request, Install):
+            return bool(request.settings.program)
+        return isinstance(request, StageProgram) and not self._host.has_program(request)
 
     def _send_event(self, event: StepEvent) -> None:
         self._send({"event": to_json(event)})

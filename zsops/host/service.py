@@ -138,6 +138,10 @@ class HostService:
     def stage_program(self, request: m.StageProgram) -> m.ProgramStaged:
         return self._change(program.stage(request))
 
+    def has_program(self, request: m.StageProgram) -> bool:
+        """Whether the version is here, so that staging it changes nothing."""
+        return self._look(program.installed(request.version)) is not None
+
     def upgrade(self, request: m.Upgrade) -> m.Outcome:
         return self._change(upgrading.upgrade(request))
 

@@ -87,9 +87,7 @@ def of_process(pid: int) -> list[socket.socket]:
         return copies
     try:
         for entry in Path(f"/proc/{pid}/fd").iterdir():
-            if not str(entry.readlink()).startswith("socket:"):
-                continue
-            copy = _copied(handle, int(entry.name))
+            copy = _copied(handle, int(entry.name)) if _is_socket(entry) else None
             if copy is not None and _listens(copy):
                 copies.append(copy)
             elif copy is not None:
@@ -128,6 +126,13 @@ def matching(
     for one in left if whole else [*left, *(each.sockets[0] for each in chosen)]:
         one.close()
     return chosen if whole else None
+
+
+def _is_socket(entry: Path) -> bool:
+    try:
+        return str(entry.readlink()).startswith("socket:")
+    except OSError:
+        return False  # closed meanwhile, as a visitor's connection is
 
 
 def _copied(handle: int, number: int) -> socket.socket | None:

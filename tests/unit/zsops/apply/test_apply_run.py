@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.crash_rig import Operator
 from support.memory_fleet import CONFIG, MemoryFleet, ended
 
+from zsops import daemons
 from zsops.apply.probe import ProbeFailed
 from zsops.apply.run import Run
 from zsops.apply.target import Target
@@ -105,6 +107,23 @@ def test_failed_external_probe_reverts(shop: MemoryFleet) -> None:
     assert run.host.error is not None
     assert run.host.error.code == "probe-failed"
     assert b"<title>one" in shop.page()
+
+
+def test_a_failed_look_brings_the_old_daemon_back_also_where_none_ran(shop: MemoryFleet) -> None:
+    shop.deploy()
+    service = shop.host.service()
+    operator = Operator(service, shop.host.world, 1)
+    for version in ("3.0.0", "2.0.0"):
+        operator.upgrade(version)
+    service.stop_daemon("web")
+
+    def fail(target: Target) -> None:
+        raise ProbeFailed("`https://127.0.0.1:8443/` is not reached")
+
+    shop.probe = fail
+    run = ended(daemons.upgrade(shop.fleet(), version="3.0.0"))
+    assert run.host.outcome == "reverted"
+    assert service.daemon_status("web").version == "2.0.0"
 
 
 def test_late_confirmation_is_a_self_revert(shop: MemoryFleet) -> None:
