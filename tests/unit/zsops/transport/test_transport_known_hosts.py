@@ -111,14 +111,14 @@ def test_certificates(tmp_path: Path, keys: dict[str, str]) -> None:
     good = certificate(tmp_path, "-h", "-V", "+1d")
     now = time.time()  # it is good from now on, and the machine may have been slow
     hosts.check("web1.acme.net", good, now)
-    for shown, name, reason, now in (
+    for shown, name, reason, moment in (
         (good, "web2.acme.net", "is for web1.acme.net", now),
         (good, "web1.acme.net", "not valid at this time", now + 2 * 86_400),
         (certificate(tmp_path, "-V", "+1d"), "web1.acme.net", "is a user's", now),
         (good[:-3] + b"xyz", "web1.acme.net", "wrong signature", now),
     ):
         with pytest.raises(HostKeyRefused, match=reason):
-            hosts.check(name, shown, now)
+            hosts.check(name, shown, moment)
     other = known(tmp_path, f"@cert-authority *.acme.net {keys['one']}")
     with pytest.raises(HostKeyRefused, match="no authority for it"):
         other.check("web1.acme.net", good, now)
