@@ -85,6 +85,7 @@ def test_no_registry_and_no_path_of_a_machine(checkout: Checkout) -> None:
 
 def test_every_python_file_is_used(checkout: Checkout) -> None:
     entry_points = {
+        "bench.crowds",  # a measurement of its own: see its docstring
         "bench.verify",  # `make verify`
         "deploy.demo",  # `make demo`
         "docs.conf",  # Sphinx
