@@ -259,6 +259,7 @@ class Slots:
         chosen = self._chosen()
         if self.live is None or chosen == self._version:
             self._probation = None
+            self._drop_candidate(now)  # for the way back: nobody else would end it
         elif self._candidate is None:
             self._say("nobody kept the daemon that took over: going back")
             me = process.own_identity()

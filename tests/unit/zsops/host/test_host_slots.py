@@ -5,17 +5,20 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from support.deployment import deploy
+from support.deployment import SETTINGS, deploy
 from support.local_host import FAKE, LocalHost, local_host
 from support.polling import wait_until
 from support.process import run
 from support.sites import site
 
+from zsops import process
 from zsops.host import messages as m
 from zsops.host.daemon import LocalDaemon
-from zsops.host.records import Daemon
+from zsops.host.records import Daemon, RunRecords, SlotWish
+from zsops.host.slots import Slots
 
 ONE, TWO = site("one"), site("two")
 _WAIT_S = 20.0
@@ -157,3 +160,24 @@ def test_a_killed_supervisors_candidate_is_ended_by_the_next(host: LocalHost) ->
     wait_until(lambda: not record.identity.is_alive(), what="the candidate's end")
     assert host.daemon() == old
     assert host.page() == ONE.page
+
+
+def test_a_way_back_that_is_no_longer_needed_leaves_no_second_daemon(tmp_path: Path) -> None:
+    """The one that nobody kept died, and its restart is the chosen version already."""
+    records = RunRecords(tmp_path, "web")
+    records.home.mkdir(parents=True)
+    slots = Slots(tmp_path, records, "boot", lambda: SETTINGS, lambda: None, lambda text: None)
+    me, gone = process.own_identity(), SlotWish("1", "swap", 0, 0)
+    with (tmp_path / "log").open("wb") as log:
+        live, spare = (process.start_logged(["sleep", "60"], log=log.fileno()) for _ in "ab")
+    try:
+        slots.live, slots._probation = live, gone
+        slots._candidate, slots._next_slot = spare, "b"
+        slots._asked = SlotWish("", "start", me.pid, me.started)
+        slots.attend(0.0)
+        assert spare.wait(_WAIT_S) is not None
+        assert live.poll() is None
+    finally:
+        for each in (live, spare):
+            each.send(signal.SIGKILL)
+            each.close(_WAIT_S)
