@@ -9,6 +9,7 @@ from dataclasses import replace
 from zsops.apply.link import Link
 from zsops.apply.target import NewDaemon, RunInfo, Target
 from zsops.apply.tell import Teller
+from zsops.errors import HostUnreachable
 from zsops.host import messages as m
 from zsops.transport.base import HostSession
 
@@ -92,8 +93,13 @@ class DaemonUpgrade:
         instance = self._target.instance
         with self._tell.step("drain") as done:
             end = time.monotonic() + self._new.drain_s + _KILL_S
-            while self._link.ask(lambda session: session.daemon_status(instance)).draining:
-                if time.monotonic() >= end or abort.wait(_DRAIN_LOOK_S):
-                    done.detail = "the old daemon still drains"
-                    return
+            try:
+                while self._link.ask(lambda session: session.daemon_status(instance)).draining:
+                    if time.monotonic() >= end or abort.wait(_DRAIN_LOOK_S):
+                        done.detail = "the old daemon still drains"
+                        return
+            except HostUnreachable as lost:
+                # The new one is proven and kept: nothing hangs on this look any more.
+                done.detail = f"nobody saw the old daemon's end: {lost.message}"
+                return
             done.detail = "the old daemon has drained"

@@ -126,6 +126,22 @@ def test_a_failed_look_brings_the_old_daemon_back_also_where_none_ran(shop: Memo
     assert service.daemon_status("web").version == "2.0.0"
 
 
+def test_an_upgrade_whose_link_breaks_during_the_drain_is_done(shop: MemoryFleet) -> None:
+    shop.deploy()
+    service = shop.host.service()
+    operator = Operator(service, shop.host.world, 1)
+    for version in ("3.0.0", "2.0.0"):
+        operator.upgrade(version)
+
+    def unplug(target: Target) -> None:
+        shop.host.reachable = False
+
+    shop.probe = unplug
+    run = ended(daemons.upgrade(shop.fleet(), version="3.0.0"))
+    assert service.daemon_status("web").version == "3.0.0"
+    assert (run.host.outcome, run.exit) == ("committed", ExitCode.OK)
+
+
 def test_late_confirmation_is_a_self_revert(shop: MemoryFleet) -> None:
     shop.deploy()
     shop.write(**{"index.html": "<title>two</title>"})
