@@ -55,7 +55,8 @@ class Daemon:
 
 @frozen
 class SlotWish:
-    """`slot-wish.json`: what a request asks of the supervisor about the other slot.
+    """`slot-wish.json`: what a request asks of the supervisor about the other slot;
+    `probation.json`: the swap that nobody has kept yet.
 
     `action`: `start` a candidate of `version` (None: of this installation), have it take over
     (`swap`), `keep` it then, or `drop` it. When the process that asked dies before that, the

@@ -17,7 +17,7 @@ from zeroserve.control.client import ControlClient
 from zeroserve.control.listeners import BoundListener
 from zeroserve.errors import ZeroserveError
 from zsops import process
-from zsops.frozen import frozen
+from zsops.frozen import frozen, replace
 from zsops.host import program as programs
 from zsops.host import sockets
 from zsops.host.messages import InstanceSettings
@@ -94,6 +94,7 @@ class Slots:
         record = records.load(Daemon, "daemon.json")
         self._slot = FIRST_SLOT if record is None else record.slot
         self.live: Process | None = self._left(record)
+        self._resume_probation()
         self._end_left_candidate()
 
     def _left(self, record: Daemon | None) -> process.Adopted | None:
@@ -102,6 +103,19 @@ class Slots:
             return None
         self._say(f"took over the daemon, pid {record.pid}")
         return process.Adopted(record.identity)
+
+    def _resume_probation(self) -> None:
+        """A supervisor that was killed left a swap that nobody had kept yet."""
+        if self.live is None:  # the next start takes the chosen version anyway
+            self._end_probation()
+            return
+        self._probation = self._records.load(SlotWish, "probation.json")
+        if self._probation is not None:
+            self._version = self._probation.version
+
+    def _end_probation(self) -> None:
+        self._probation = None
+        self._records.drop("probation.json")
 
     def _end_left_candidate(self) -> None:
         """A candidate whose swap nobody will ask for any more."""
@@ -190,7 +204,7 @@ class Slots:
         if asked.action == "swap":
             return self._swap(asked, now)
         if asked.action == "keep":
-            self._probation = None
+            self._end_probation()
             return None
         self._drop_candidate(now)
         return None
@@ -245,7 +259,9 @@ class Slots:
             self._record(fresh, self._slot, "daemon.json")
         self._records.drop("candidate.json")
         self.live, self._candidate, self._asked = fresh, None, None
-        self._version, self._probation = origin.version, asked
+        self._version, self._probation = origin.version, replace(asked, version=origin.version)
+        with contextlib.suppress(OSError):  # only a supervisor after us would miss it
+            self._records.save(self._probation, "probation.json")
         self._say(f"slot {self._slot} serves, pid {fresh.pid}")
         if old is not None:
             self._drain(old, former, now + asked.drain_s)
@@ -258,7 +274,7 @@ class Slots:
             return
         chosen = self._chosen()
         if self.live is None or chosen == self._version:
-            self._probation = None
+            self._end_probation()
             self._drop_candidate(now)  # for the way back: nobody else would end it
         elif self._candidate is None:
             self._say("nobody kept the daemon that took over: going back")
@@ -269,7 +285,7 @@ class Slots:
                 self._say(problem)
         elif self._asked is not None and self._candidate_answers():
             self._swap(self._asked, now)
-            self._probation = None
+            self._end_probation()
 
     def _candidate_answers(self) -> bool:
         client = ControlClient(self._records.control(self._next_slot), _ANSWER_S)
@@ -338,5 +354,11 @@ class Slots:
             if one.wait(_END_S) is None:
                 one.send(signal.SIGTERM)
             self._say(f"the daemon ended with {one.close(_KILL_S)}")
-        for name in ("daemon.json", "candidate.json", "slot-wish.json", "slot-answer.json"):
+        for name in (
+            "daemon.json",
+            "candidate.json",
+            "probation.json",
+            "slot-wish.json",
+            "slot-answer.json",
+        ):
             self._records.drop(name)

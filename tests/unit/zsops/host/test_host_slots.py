@@ -96,11 +96,15 @@ print(LocalDaemon(Path({str(host.root)!r})).start_slot("web", None, 20.0).error)
     assert LocalDaemon(host.root).start_slot("web", None, _WAIT_S).error is None
 
 
-def test_what_took_over_goes_back_when_nobody_keeps_it(host: LocalHost) -> None:
+@pytest.mark.parametrize("supervisor_dies", [False, True])
+def test_what_took_over_goes_back_when_nobody_keeps_it(
+    host: LocalHost, *, supervisor_dies: bool
+) -> None:
     """The chosen version, which is not the one that runs now, takes over again; no restart."""
-    old = host.daemon()
+    old, supervisor = host.daemon(), host.supervisor()
+    end = f"os.kill({supervisor.pid}, signal.SIGKILL)" if supervisor_dies else ""
     script = f"""\
-import json
+import json, os, signal
 from pathlib import Path
 from zsops.host.daemon import LocalDaemon
 root = Path({str(host.root)!r})
@@ -116,10 +120,15 @@ program.write_text('#!/bin/sh\\nexec {FAKE[0]} {FAKE[1]} "$@"\\n')
 program.chmod(0o755)
 (home / "complete.json").write_text(json.dumps({{"version": "1.0.0", "wheel": "x"}}))
 (root / "i/web/program.json").write_text(json.dumps({{"version": "1.0.0"}}))
+{end}
 """
     asked = run([sys.executable, "-c", script])
     assert asked.code == 0, asked.stderr
     swapped = int(asked.text)
+    if supervisor_dies:
+        wait_until(lambda: not supervisor.is_alive(), what="its end")
+        with host.transport.connect() as session:
+            session.start_daemon("web")
     wait_until(lambda: _status(host).pid not in (None, old.pid, swapped), what="the way back")
     assert host.page() == ONE.page
     host.daemon()
