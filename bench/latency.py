@@ -70,7 +70,7 @@ def ask(h2load: Program, ground: Ground, port: int, workload: Workload, seconds:
         log = Path(directory) / "times"
         done = run(
             [
-                *(h2load.path, "--h1", f"-c{CONNECTIONS}", f"-n{rate * seconds}"),
+                *(h2load.path, "--h1", f"-c{CONNECTIONS}", f"-D{seconds}"),
                 *(f"--rps={rate / CONNECTIONS:g}", "--groups=X25519"),
                 *(f"--tls13-ciphers={SUITE}", f"--log-file={log}"),
                 f"https://localhost:{port}{workload.path}",
