@@ -15,9 +15,13 @@ import signal
 import socket
 import socketserver
 import ssl
+import sys
 import tarfile
 import threading
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from support import fake_http2
 
 
 class Generation:
@@ -38,6 +42,7 @@ class Generation:
                 if file is not None:
                     self.files[member.name] = file.read()
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.set_alpn_protocols(["h2", "http/1.1"])
         self.tls.load_cert_chain(home / "tls" / "cert.pem", home / "tls" / "key.pem")
 
 
@@ -91,14 +96,18 @@ class Site(http.server.BaseHTTPRequestHandler):
 
     daemon: Daemon
 
-    def do_GET(self) -> None:
-        now = self.daemon.generation
-        if self.path == f"/.zeroserve/probe/{self.daemon.secret}":
-            return self._answer(200, json.dumps(self.daemon.digests()).encode())
-        name = self.path.lstrip("/") or "index.html"
+    @classmethod
+    def page(cls, path: str) -> tuple[int, bytes]:
+        now = cls.daemon.generation
+        if path == f"/.zeroserve/probe/{cls.daemon.secret}":
+            return 200, json.dumps(cls.daemon.digests()).encode()
+        name = path.lstrip("/") or "index.html"
         if name in now.files:
-            return self._answer(200, now.files[name])
-        return self._answer(404, now.files.get("404.html", b"not found"))
+            return 200, now.files[name]
+        return 404, now.files.get("404.html", b"not found")
+
+    def do_GET(self) -> None:
+        self._answer(*self.page(self.path))
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
@@ -136,7 +145,10 @@ class TlsServer(http.server.ThreadingHTTPServer):
         except OSError:
             return
         with wrapped:
-            self.RequestHandlerClass(wrapped, client_address, self)
+            if wrapped.selected_alpn_protocol() == "h2":
+                fake_http2.serve(wrapped, Site.page)
+            else:
+                self.RequestHandlerClass(wrapped, client_address, self)
 
 
 class DoorServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

@@ -1,8 +1,8 @@
 """HEALTH: is the release really served? Asked on every listener, N times, each time anew.
 
-A round is good when the probe path of each listener names the expected release digest, the
-configured checks hold, and the bodies of changed members hash to what the member index says: a
-status of 200 alone proves nothing about the bytes.
+A round is good when the probe path of each listener names the expected release digest, over
+HTTP/1.1 and with TLS over HTTP/2 as well, the configured checks hold, and the bodies of changed
+members hash to what the member index says: a status of 200 alone proves nothing about the bytes.
 """
 
 from __future__ import annotations
@@ -135,11 +135,17 @@ def _round(
         return _Wanted(digest, tuple(e.leaf for e in covering(facts, asked) if e.leaf), daemon.pid)
 
     names = [(one, each) for one in daemon.listeners for each in _names(one, name, facts)]
+    # Most clients speak HTTP/2: each TLS listener is asked in it, and for a changed file.
+    tls = [one for one in daemon.listeners if one.scheme == "https"]
+    both = [replace(door(one, name), http2=True) for one in tls]
+    few = policy.content[:1] if front.scheme == "https" else ()
     findings: list[_Finding] = []
     for asking in (
         *(_probe(door(one, each), secret, wanted(each), timeout_s) for one, each in names),
+        *(_probe(each, secret, wanted(name), timeout_s) for each in both),
         *(_check(door(front, e.host, kept=True), e, timeout_s) for e in policy.checks),
         *(_content(door(front, e.host, kept=True), e, timeout_s) for e in policy.content),
+        *(_content(replace(door(front, e.host), http2=True), e, timeout_s) for e in few),
     ):
         findings.append((yield from asking))
         if findings[-1].problem is not None:
@@ -180,7 +186,8 @@ def _of_daemon(daemon: DaemonState, release: str) -> str | None:
 
 
 def _probe(target: Target, secret: str, wanted: _Wanted, timeout_s: float) -> Steps[_Finding]:
-    where = f"{target.scheme}://{target.address} (as `{target.name}`)"
+    spoken = ", HTTP/2" if target.http2 else ""
+    where = f"{target.scheme}://{target.address} (as `{target.name}`{spoken})"
     answer = yield from do(Fetch(target, f"{_PROBE_PREFIX}{secret}", timeout_s))
     expected = f"serves {_short(wanted.digest)}"
     leaves = wanted.leaves if target.scheme == "https" else ()
@@ -247,7 +254,7 @@ def _content(target: Target, content: ContentCheck, timeout_s: float) -> Steps[_
 
     path = "/" + quote(content.path)
     answer = yield from do(Fetch(target, path, timeout_s))
-    where = f"`{content.host}{path}`"
+    where = f"`{content.host}{path}`" + (" over HTTP/2" if target.http2 else "")
     expected, got = f"sha256 {content.sha256[:12]}…", f"sha256 {answer.sha256[:12]}…"
     problem = answer.error
     if problem is not None:

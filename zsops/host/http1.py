@@ -56,7 +56,7 @@ class Reader:
         for name, value in headers:
             if fields.setdefault(name, value) != value and name in _FRAMING:
                 raise ValueError(f"two different `{name}`")
-        body = _Body()
+        body = Body()
         stays = "close" not in fields.get("connection", "").lower()
         if status in (204, 304):
             pass
@@ -94,7 +94,7 @@ class Reader:
             headers.append((name.lower(), value.strip()))
         return int(rest[:3]), tuple(headers)
 
-    def _chunks(self, body: _Body) -> None:
+    def _chunks(self, body: Body) -> None:
         while size := _number(self._line().partition(";")[0].strip(), 16):
             self._exactly(size, body)
             if self._line():
@@ -113,7 +113,7 @@ class Reader:
         line, _, self._ahead = self._ahead.partition(b"\r\n")
         return line.decode("latin-1")
 
-    def _exactly(self, count: int, body: _Body) -> None:
+    def _exactly(self, count: int, body: Body) -> None:
         while count:
             piece = self._some()
             if not piece:
@@ -132,7 +132,7 @@ class Reader:
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
-class _Body:
+class Body:
     """What has come of a body: all of it hashed, its beginning kept."""
 
     def __init__(self) -> None:

@@ -73,7 +73,8 @@ class Target:
     """Where and as whom to connect for a probe. `anchors`: certificate files trusted, for
     https.
 
-    `kept`: over the connection of the question before, where it still stands.
+    `kept`: over the connection of the question before, where it still stands. `http2`: over a new
+    one on which HTTP/2 is agreed; only for https.
     """
 
     scheme: str
@@ -81,6 +82,7 @@ class Target:
     name: str
     anchors: tuple[str, ...]
     kept: bool = False
+    http2: bool = False
 
 
 @frozen
