@@ -18,7 +18,8 @@ from support.sshd import Server, farm
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("sudo")]
 
-USER = "zsops-e2e"
+#: Another run on this machine has a login of its own.
+USER = f"zsops-{os.getpid()}"
 CONFIG = """\
 version: 1
 project: demo
@@ -90,7 +91,7 @@ def user() -> Iterator[str]:
 
 @pytest.fixture
 def place(tmp_path: Path, user: str) -> Iterator[Place]:
-    rule = Path("/etc/sudoers.d/zsops-e2e")
+    rule = Path(f"/etc/sudoers.d/{USER}")
     with farm(1, first=98) as hosts:
         (server,) = hosts.servers
         # sshd reads the keys as the user that logs in.
