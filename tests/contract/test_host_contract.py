@@ -93,7 +93,7 @@ def test_an_unhealthy_release_is_reverted_and_quarantined(host: ContractHost) ->
         assert failed[0].evidence is not None
         (kept,) = session.evidence("web")
         assert (kept.release, kept.step, kept.status) == (release, "health", 200)
-        assert [each.ok for each in kept.results] == [True, False]
+        assert [each.ok for each in kept.results] == [True, True, False]
         assert (kept.results[-1].expected, kept.results[-1].got) == ("418", "200")
         assert kept.problem in (failed[0].detail, failed[0].error.message)
         seen = session.observe("web")
