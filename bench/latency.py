@@ -100,15 +100,16 @@ def show(talk: Console, seen: Seen) -> int:
     fine = True
     for workload, by_server in seen.items():
         for name, runs in by_server.items():
-            middle = [f"{_median(runs, part):.2f}" for part in ("p50", "p99", "p999")]
+            middle = [f"{median(runs, part):.2f}" for part in ("p50", "p99", "p999")]
             table.add_row(workload, f"{RATES[workload]:,}", name, *middle)
         if {"nginx", "zeroserve"} <= by_server.keys():
-            ours, theirs = (_median(by_server[name], "p99") for name in ("zeroserve", "nginx"))
+            ours, theirs = (median(by_server[name], "p99") for name in ("zeroserve", "nginx"))
             fine = fine and ours <= theirs * TOLERANCE
     talk.print(table)
     talk.print("wanted: p99 no worse than nginx's" + ("" if fine else ", which is not reached"))
     return 0 if fine else 1
 
 
-def _median(runs: list[Times], part: str) -> float:
+def median(runs: list[Times], part: str) -> float:
+    """Of a percentile, by its name, over all runs."""
     return float(statistics.median(getattr(each, part) for each in runs))

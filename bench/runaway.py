@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import ssl
-import statistics
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.latency import RATES, Times, ask
+from bench.latency import RATES, Times, ask, median
 from bench.measure import Effort
 from bench.packages import Program
 from bench.process import Running, free_port
@@ -51,7 +50,7 @@ class Figures:
     @property
     def ratio(self) -> float:
         """How many times longer the slowest hundredth takes beside the runaway."""
-        return _median(self.beside, "p99") / _median(self.without, "p99")
+        return median(self.beside, "p99") / median(self.without, "p99")
 
 
 def measure(
@@ -100,13 +99,9 @@ def show(talk: Console, figures: Figures) -> int:
     rate = RATES[WORKLOADS[0].name]
     table = Table(f"{rate:,} requests/s", "p50 ms", "p99 ms", "p99.9 ms")
     for name, runs in (("alone", figures.without), ("beside it", figures.beside)):
-        table.add_row(name, *(f"{_median(runs, part):.2f}" for part in ("p50", "p99", "p999")))
+        table.add_row(name, *(f"{median(runs, part):.2f}" for part in ("p50", "p99", "p999")))
     talk.print(table)
     fine = figures.ratio <= RATIO_WANTED
     wanted = f"wanted: p99 at most {RATIO_WANTED} times as long"
     talk.print(f"{wanted}; it is {figures.ratio:.2f}")
     return 0 if fine else 1
-
-
-def _median(runs: list[Times], part: str) -> float:
-    return float(statistics.median(getattr(each, part) for each in runs))

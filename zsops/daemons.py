@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zsops.apply.run import Run
-from zsops.apply.target import NewDaemon, Target
+from zsops.apply.target import NewDaemon
 from zsops.build.wheel import read_wheel
 from zsops.build.wished import site_hosts
 from zsops.config.hosts import Machine
@@ -16,7 +16,7 @@ from zsops.errors import NotInstalled, UsageError
 from zsops.fleet import Fleet
 from zsops.host import messages as m
 from zsops.notify.around import Around
-from zsops.plan.settings import health_of, settings_of, url_of
+from zsops.plan.settings import settings_of
 from zsops.transport.base import HostSession
 from zsops.upkeep import asked, leased
 
@@ -115,19 +115,10 @@ def upgrade(
                 hint=f"run `zsops deploy {fleet.env}`",
             )
         old, current = status.observation.daemon.version, status.observation.current
-        defaults = fleet.project.config.defaults
         targets.append(
-            Target(
-                transport=fleet.transport(machine),
-                instance=name,
-                settings=settings_of(instance),
-                health=health_of(defaults, (), ()),
-                url=url_of(instance, machine.address),
-                keep=defaults.keep,
+            replace(
+                fleet.target(machine, name, instance),
                 confirm_window_s=0.0,
-                probe=fleet.external_probe,
-                dial=fleet.dialer(machine),
-                reach=machine.address,
                 daemon=replace(new, old=old),
                 only_daemon=True,
                 site_hosts=site_hosts(instance),

@@ -465,6 +465,24 @@ class Fleet:
         """A host behind jump hosts is asked from the last of them."""
         return None if machine.address is None else self.reach.dialer(machine)
 
+    def target(self, machine: Machine, name: str, instance: Instance) -> Target:
+        """One instance as it is reached and judged whatever is done to it: what is served on it by
+        its listeners and certificates, not by the checks that the file has for a new site.
+        """
+        defaults = self.project.config.defaults
+        return Target(
+            transport=self.transport(machine),
+            instance=name,
+            settings=settings_of(instance),
+            health=health_of(defaults, (), ()),
+            url=url_of(instance, machine.address),
+            keep=defaults.keep,
+            confirm_window_s=defaults.confirm.window / 1000,
+            probe=self.external_probe,
+            dial=self.dialer(machine),
+            reach=machine.address,
+        )
+
     def _machine(self, name: str) -> Machine:
         return next(each for each in self.machines if each.name == name)
 
@@ -508,22 +526,16 @@ class Fleet:
             for site, host in hosts_of(instance)
             for check in self.project.site(site).checks
         ]
-        defaults = self.project.config.defaults
-        return Target(
+        content = content_checks(step.changes, wish.files)
+        return replace(
+            self.target(machine, name, instance),
             transport=Continued(self._connect(machine), self._kept),
-            instance=name,
-            settings=wish.settings,
-            health=health_of(defaults, checks, content_checks(step.changes, wish.files)),
-            url=wish.url,
-            keep=defaults.keep,
-            confirm_window_s=defaults.confirm.window / 1000,
+            health=health_of(self.project.config.defaults, checks, content),
             plan=step,
             tar=self.built(name, instance).tar,
             extents=self.built(name, instance).extents,
             sites=self.built(name, instance).sites,
             probe=self.external_probe if probe else None,
-            dial=self.dialer(machine),
-            reach=machine.address,
             fresh_confirm=probe,
             retry_quarantined=retry,
             seal=self.materials.of(instance),

@@ -7,7 +7,7 @@ them already is left alone, so a rotation that was cut off is simply run again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -29,7 +29,6 @@ from zsops.material.dns_record import record
 from zsops.material.ech_keys import EchDirectory
 from zsops.notify.around import Around, tell
 from zsops.notify.notice import NoticeHost
-from zsops.plan.settings import health_of, settings_of, url_of
 from zsops.report.quantities import days_left
 
 CertificateState = Literal["good", "soon", "expired", "mismatch", "outdated", "own", "unknown"]
@@ -181,21 +180,11 @@ def rotate(
 def _target(
     fleet: Fleet, machine: Machine, name: str, instance: Instance, status: InstanceStatus
 ) -> Target:
-    defaults = fleet.project.config.defaults
     seal = fleet.materials.of(instance)
     current = status.observation.current
-    return Target(
-        transport=fleet.transport(machine),
-        instance=name,
-        settings=settings_of(instance),
+    return replace(
         # The site is the one that serves already; what has to be seen is the certificate.
-        health=health_of(defaults, (), ()),
-        url=url_of(instance, machine.address),
-        keep=defaults.keep,
-        confirm_window_s=defaults.confirm.window / 1000,
-        probe=fleet.external_probe,
-        dial=fleet.dialer(machine),
-        reach=machine.address,
+        fleet.target(machine, name, instance),
         seal=seal,
         recipient=machine.recipient,
         rotates=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zsops.apply.target import Target
@@ -11,7 +11,6 @@ from zsops.build.wished import site_hosts
 from zsops.errors import HostUnreachable, UsageError, ZsopsError
 from zsops.facts.status import InstanceStatus
 from zsops.host import messages as m
-from zsops.plan.settings import health_of, settings_of, url_of
 
 if TYPE_CHECKING:
     from zsops.fleet import Fleet
@@ -79,30 +78,20 @@ def ahead(found: Sequence[InstanceStatus]) -> frozenset[tuple[str, str]]:
 
 def targets(fleet: Fleet, wish: Wish) -> list[Target]:
     """What goes back, and how it is judged there."""
-    defaults = fleet.project.config.defaults
     found = []
     for machine, name, instance in fleet.scope:
         if wish.only is not None and (machine.name, name) not in wish.only:
             continue
         found.append(
-            Target(
-                transport=fleet.transport(machine),
-                instance=name,
-                settings=settings_of(instance),
-                # The configured checks describe today's site; yesterday's may lack its pages, and
-                # a check that is too new must not keep anybody from going back.
-                health=health_of(defaults, (), ()),
-                url=url_of(instance, machine.address),
-                keep=defaults.keep,
-                confirm_window_s=defaults.confirm.window / 1000,
+            replace(
+                # Without the configured checks: they describe today's site; yesterday's may lack
+                # its pages, and a check that is too new must not keep anybody from going back.
+                fleet.target(machine, name, instance),
                 rollback_to=wish.to if wish.only is None else wish.only[machine.name, name],
                 rollback_steps=wish.steps,
                 with_secrets=wish.with_secrets,
                 rollback_site=wish.site,
                 site_hosts=site_hosts(instance),
-                probe=fleet.external_probe,
-                dial=fleet.dialer(machine),
-                reach=machine.address,
             )
         )
     return found

@@ -74,7 +74,7 @@ class Prober:
             self._open[key] = link
         else:
             link.close()
-        return Fetched(answer.status, answer.headers, answer.body, answer.sha256, leaf=link.leaf)
+        return _fetched(answer, link)
 
 
 def _connect(address: str, timeout_s: float) -> socket.socket:
@@ -135,6 +135,10 @@ def _ask_http2(target: Target, anchors: Sequence[Path], path: str, timeout_s: fl
         if link.agreed != http2.ALPN:
             return Fetched(error="it does not agree to speak HTTP/2", leaf=link.leaf)
         answer = http2.ask(link.peer, target.name, path)
+    return _fetched(answer, link)
+
+
+def _fetched(answer: http1.Answer, link: _Link) -> Fetched:
     return Fetched(answer.status, answer.headers, answer.body, answer.sha256, leaf=link.leaf)
 
 

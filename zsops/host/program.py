@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from zsops.errors import NotInstalled, ProgramRefused, ProtocolMismatch
+from zsops.errors import ProgramRefused, ProtocolMismatch
 from zsops.frozen import frozen
 from zsops.host import audit, journal, layout, lease
 from zsops.host.codec import from_json, to_json
@@ -116,12 +116,3 @@ def stage(request: StageProgram) -> Steps[ProgramStaged]:
     detail = f"{request.version} from {request.digest}"
     yield from audit.record("daemon-installed", who=request.who, why=request.why, detail=detail)
     return ProgramStaged(request.version, received)
-
-
-def need(version: str) -> Steps[None]:
-    """`NotInstalled` for a version that is not here."""
-    if (yield from installed(version)) is None:
-        raise NotInstalled(
-            f"version {version} of the daemon is not on this host",
-            hint="send it: `zsops daemon upgrade --wheel FILE`",
-        )

@@ -10,7 +10,7 @@ import contextlib
 
 from zsops.errors import CannotArm, DaemonFailed, NotStaged, SelfReverted, ZsopsError
 from zsops.frozen import replace
-from zsops.host import evidence, health, journal, lease, store
+from zsops.host import evidence, health, journal, lease, store, telling
 from zsops.host.effects import (
     ArmTimer,
     BootId,
@@ -28,7 +28,6 @@ from zsops.host.messages import (
     Apply,
     Confirm,
     Confirmed,
-    Fault,
     Outcome,
     Phase,
     Progress,
@@ -76,33 +75,33 @@ def _put_into_service(request: Apply, paths: InstancePaths, state: State) -> Ste
     release = request.release
     digest = yield from store.digest_of(paths, release)
     if state.phase is Phase.ARMED:
-        began = yield from _started(Step.SWITCH)
+        began = yield from telling.started(Step.SWITCH)
         yield from store.switch(paths, release, paths.next_link)
         state = yield from _advance(paths, state, Phase.SWITCHED)
-        yield from _done(Step.SWITCH, began, f"current is {release}")
+        yield from telling.done(Step.SWITCH, began, f"current is {release}")
     if state.phase is Phase.SWITCHED:
-        began = yield from _started(Step.RELOAD)
+        began = yield from telling.started(Step.RELOAD)
         problem = yield from load(paths, release, request.reload_timeout_s)
         if problem is not None:
             saved = yield from evidence.keep(paths, release, Step.RELOAD, problem)
-            yield from _failed(Step.RELOAD, began, "reload-failed", problem, saved)
+            yield from telling.failed(Step.RELOAD, began, "reload-failed", problem, saved)
             done = yield from revert(paths, state, "reload failed", problem)
             return done.outcome
         state = yield from _advance(paths, state, Phase.RELOADED)
         daemon = yield from do(DaemonStatus(paths.name))
-        yield from _done(Step.RELOAD, began, f"gen {daemon.generation}")
+        yield from telling.done(Step.RELOAD, began, f"gen {daemon.generation}")
     if state.phase is Phase.RELOADED:
-        began = yield from _started(Step.HEALTH)
+        began = yield from telling.started(Step.HEALTH)
         verdict = yield from health.judge(paths, release, digest, request.health)
         if verdict.problem is not None:
             saved = yield from evidence.keep(paths, release, Step.HEALTH, verdict.problem, verdict)
-            yield from _failed(Step.HEALTH, began, "unhealthy", verdict.problem, saved)
+            yield from telling.failed(Step.HEALTH, began, "unhealthy", verdict.problem, saved)
             done = yield from revert(paths, state, "not healthy", verdict.problem)
             return done.outcome
         deadline = (yield from do(Now())) + request.confirm_window_s
         state = yield from _advance(paths, replace(state, deadline=deadline), Phase.HEALTHY)
         yield from do(ArmTimer(paths.name, state.seq, _ARM_TIMEOUT_S))
-        yield from _done(Step.HEALTH, began, verdict.summary)
+        yield from telling.done(Step.HEALTH, began, verdict.summary)
     return (yield from _end(paths, state, Outcome.HEALTHY, release))
 
 
@@ -111,17 +110,17 @@ def _start(request: Apply, paths: InstancePaths, serving: str) -> Steps[None]:
     daemon = yield from do(DaemonStatus(paths.name))
     if daemon.running and daemon.supervised:
         return
-    began = yield from _started(Step.START)
+    began = yield from telling.started(Step.START)
     started = yield from do(EnsureDaemon(paths.name, request.start_timeout_s))
     if started.error is None:
-        yield from _done(Step.START, began, "the daemon was not running; started it")
+        yield from telling.done(Step.START, began, "the daemon was not running; started it")
         return
     # If the release in service is what stops it, the new one may be the cure: go on. Otherwise
     # (a port in use, say) nothing we switch to would run either.
     findings = yield from do(CheckRelease(paths.release(serving)))
     if not findings:
         saved = yield from evidence.keep(paths, request.release, Step.START, started.error)
-        yield from _failed(Step.START, began, "daemon-failed", started.error, saved)
+        yield from telling.failed(Step.START, began, "daemon-failed", started.error, saved)
         raise DaemonFailed(
             f"the daemon of `{paths.name}` does not start: {started.error}",
             hint="nothing was switched; fix the cause, then deploy again",
@@ -131,7 +130,7 @@ def _start(request: Apply, paths: InstancePaths, serving: str) -> Steps[None]:
 
 
 def _arm(request: Apply, paths: InstancePaths, state: State) -> Steps[State]:
-    began = yield from _started(Step.ARM)
+    began = yield from telling.started(Step.ARM)
     budget = request.reload_timeout_s + request.start_timeout_s + request.health.timeout_s
     armed = replace(
         state,
@@ -146,12 +145,16 @@ def _arm(request: Apply, paths: InstancePaths, state: State) -> Steps[State]:
             armed, phase=Phase.STAGED, event="disarmed", detail="no timer", deadline=None
         )
         yield from journal.transition(paths, back)
-        yield from _failed(Step.ARM, began, "cannot-arm", "the supervisor did not take the timer")
+        yield from telling.failed(
+            Step.ARM, began, "cannot-arm", "the supervisor did not take the timer"
+        )
         raise CannotArm(
             f"the supervisor of `{paths.name}` did not take the revert timer; nothing was switched",
             hint="look at its log, or `zsops daemon restart`",
         )
-    yield from _done(Step.ARM, began, f"reverts by itself in {budget + armed.window_s:.0f} s")
+    yield from telling.done(
+        Step.ARM, began, f"reverts by itself in {budget + armed.window_s:.0f} s"
+    )
     return armed
 
 
@@ -243,23 +246,3 @@ def _end(paths: InstancePaths, state: State, outcome: Outcome, release: str) -> 
     )
     yield from do(Tell(event))
     return outcome
-
-
-def _started(step: Step) -> Steps[float]:
-    yield from do(Tell(StepEvent(step, Progress.STARTED)))
-    return (yield from do(Now()))
-
-
-def _done(step: Step, began: float, detail: str) -> Steps[None]:
-    spent = int(((yield from do(Now())) - began) * 1000)
-    yield from do(Tell(StepEvent(step, Progress.DONE, detail, ms=spent)))
-
-
-def _failed(
-    step: Step, began: float, code: str, problem: str, saved: str | None = None
-) -> Steps[None]:
-    spent = int(((yield from do(Now())) - began) * 1000)
-    event = StepEvent(
-        step, Progress.FAILED, problem, ms=spent, error=Fault(code, problem), evidence=saved
-    )
-    yield from do(Tell(event))

@@ -12,14 +12,13 @@ from __future__ import annotations
 from zeroserve import __version__
 from zsops.errors import BadRequest, DaemonStopped, DeployInFlight, NotInstalled
 from zsops.frozen import frozen, replace
-from zsops.host import audit, health, journal, lease, program, store
+from zsops.host import audit, health, journal, lease, program, store, telling
 from zsops.host.effects import (
     CandidateStatus,
     DaemonStatus,
     DropSlot,
     EnsureDaemon,
     KeepSlot,
-    Now,
     StartSlot,
     Steps,
     SwapSlot,
@@ -93,34 +92,34 @@ def _prove(
     paths: InstancePaths, release: str, version: str | None, request: Upgrade
 ) -> Steps[str | None]:
     """Start a candidate and judge it; what is wrong with it, if anything."""
-    began = yield from _started(Step.START)
+    began = yield from telling.started(Step.START)
     started = yield from do(StartSlot(paths.name, version, request.start_timeout_s))
     if started.error is not None:
-        yield from _failed(Step.START, began, "daemon-failed", started.error)
+        yield from telling.failed(Step.START, began, "daemon-failed", started.error)
         return f"it does not start: {started.error}"
     candidate = yield from do(CandidateStatus(paths.name))
-    yield from _done(Step.START, began, f"{candidate.version} beside the old one")
-    began = yield from _started(Step.HEALTH)
+    yield from telling.done(Step.START, began, f"{candidate.version} beside the old one")
+    began = yield from telling.started(Step.HEALTH)
     digest = yield from store.digest_of(paths, release)
     verdict = yield from health.judge(paths, release, digest, request.health, candidate=True)
     if verdict.problem is not None:
-        yield from _failed(Step.HEALTH, began, "unhealthy", verdict.problem)
+        yield from telling.failed(Step.HEALTH, began, "unhealthy", verdict.problem)
         return verdict.problem
-    yield from _done(Step.HEALTH, began, verdict.summary)
+    yield from telling.done(Step.HEALTH, began, verdict.summary)
     return None
 
 
 def _take_over(paths: InstancePaths, release: str, way: _Way, request: Upgrade) -> Steps[Outcome]:
     """The candidate is good: it takes over, and is kept once the listeners have been asked."""
-    began = yield from _started(Step.SWITCH)
+    began = yield from telling.started(Step.SWITCH)
     problem = yield from _swap(paths, release, request)
     problem = problem or (yield from _chosen(paths, way.new))
     problem = problem or (yield from do(KeepSlot(paths.name, _ASK_S)))
     if problem is None:
         yield from _record("daemon-upgraded", request, way.told)
-        yield from _done(Step.SWITCH, began, f"{way.told}; the old one drains")
+        yield from telling.done(Step.SWITCH, began, f"{way.told}; the old one drains")
         return (yield from _end(paths, release, Outcome.COMMITTED, way.told))
-    yield from _failed(Step.SWITCH, began, "daemon-failed", problem)
+    yield from telling.failed(Step.SWITCH, began, "daemon-failed", problem)
     return (yield from _back(paths, release, way, problem, request))
 
 
@@ -146,7 +145,7 @@ def _back(
     paths: InstancePaths, release: str, way: _Way, reason: str, request: Upgrade
 ) -> Steps[Outcome]:
     """The new daemon serves badly, or has died: the old version takes over again."""
-    began = yield from _started(Step.REVERT)
+    began = yield from telling.started(Step.REVERT)
     yield from do(DropSlot(paths.name, _ASK_S))
     unwritten = None
     if (yield from program.chosen(paths)) != way.old:
@@ -156,11 +155,11 @@ def _back(
     problem = (yield from _restored(paths, release, way, quick)) or unwritten
     if problem is None:
         yield from _record("daemon-upgrade-failed", request, f"{way.told}: {reason}")
-        yield from _done(Step.REVERT, began, "the old version serves")
+        yield from telling.done(Step.REVERT, began, "the old version serves")
         return (yield from _end(paths, release, Outcome.REVERTED, way.told, reason))
     text = f"{reason}; going back: {problem}"
     yield from _record("daemon-unsafe", request, f"{way.told}: {text}")
-    yield from _failed(Step.REVERT, began, "unsafe", problem)
+    yield from telling.failed(Step.REVERT, began, "unsafe", problem)
     return (yield from _end(paths, release, Outcome.UNSAFE, way.told, text))
 
 
@@ -203,19 +202,3 @@ def _end(
     )
     yield from do(Tell(event))
     return outcome
-
-
-def _started(step: Step) -> Steps[float]:
-    yield from do(Tell(StepEvent(step, Progress.STARTED)))
-    return (yield from do(Now()))
-
-
-def _done(step: Step, began: float, detail: str) -> Steps[None]:
-    spent = int(((yield from do(Now())) - began) * 1000)
-    yield from do(Tell(StepEvent(step, Progress.DONE, detail, ms=spent)))
-
-
-def _failed(step: Step, began: float, code: str, problem: str) -> Steps[None]:
-    spent = int(((yield from do(Now())) - began) * 1000)
-    fault = Fault(code, problem)
-    yield from do(Tell(StepEvent(step, Progress.FAILED, problem, ms=spent, error=fault)))

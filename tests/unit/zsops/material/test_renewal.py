@@ -37,13 +37,6 @@ environments:
 
 
 @pytest.fixture
-def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OperatorKey:
-    made = OperatorKey.make(tmp_path / "operator.age")
-    made.use(monkeypatch)
-    return made
-
-
-@pytest.fixture
 def shop(tmp_path: Path, operator: OperatorKey) -> MemoryFleet:
     made = MemoryFleet.make(tmp_path, CONFIG)
     keep(tmp_path, make_pair(NAME), operator.recipient)
