@@ -20,6 +20,7 @@ const RECORD_EXPANSION: usize = 17;
 pub(crate) struct Session<C> {
     stream: SslStream<Memory<C>>,
     established: bool,
+    said_goodbye: bool,
     seen: Seen,
     has_ech: bool,
 }
@@ -106,6 +107,7 @@ impl<C: Deref<Target = [u8]>> Session<C> {
         Ok(Self {
             stream: SslStream::new(ssl, memory)?,
             established: false,
+            said_goodbye: false,
             seen: hello.map(Seen::of).unwrap_or_default(),
             has_ech: context.has_ech(),
         })
@@ -226,8 +228,9 @@ impl<C: Deref<Target = [u8]>> Session<C> {
     }
 
     /// Says goodbye (`close_notify`), so that the peer can tell the end from a cut.
+    /// Once: a second call would look for the peer's.
     pub(crate) fn seal_close(&mut self) {
-        if self.established {
+        if self.established && !std::mem::replace(&mut self.said_goodbye, true) {
             let _ = self.stream.shutdown();
         }
     }
