@@ -11,6 +11,7 @@ from typing import BinaryIO
 import pytest
 from support.contract_host import ContractHost
 from support.deployment import apply, deploy, finish, lease, rollback, stage
+from support.material import make_pair, sealed_to
 from support.sites import Site, packed, site
 
 from zsops import errors
@@ -19,6 +20,7 @@ from zsops.process import own_identity
 from zsops.transport.base import HostSession
 
 ONE, TWO, THREE = site("one"), site("two"), site("three")
+PAIRS = (make_pair("localhost"), make_pair("localhost"))
 BIG = site("big", padding=40_000)  # 1.3 MB: several chunks
 UNMET = m.HealthPolicy(
     successes=1, interval_s=0.02, timeout_s=0.2, checks=(m.StatusCheck("/index.html", (418,)),)
@@ -78,6 +80,24 @@ def test_several_steps_back_are_as_many_rollbacks(host: ContractHost) -> None:
             made = session.prepare_rollback(m.PrepareRollback(token, "web", steps=steps))
             assert made.source.number == number
         session.release_lease(token)
+
+
+def test_a_site_that_was_left_is_not_returned_to_with_its_older_certificate(
+    host: ContractHost,
+) -> None:
+    for what, pair in ((ONE, PAIRS[0]), (TWO, PAIRS[0]), (TWO, PAIRS[1])):
+        with host.transport.connect() as session:
+            token = lease(session).token
+            request = replace(what.stage(token), material=sealed_to(session.recipients(), pair))
+            release = session.stage(request, io.BytesIO(what.tar)).release.release
+            assert finish(host.transport, session, token, release, what.health()).confirmed
+    assert rollback(host.transport).confirmed
+    with host.transport.connect() as session:
+        seen = session.observe("web")
+        assert seen.current is not None
+        assert (seen.current.site_digest, seen.current.place) == (ONE.site_digest, 1)
+        with pytest.raises(errors.NoSuchRelease, match="has 0 earlier confirmed releases"):
+            session.prepare_rollback(m.PrepareRollback(lease(session).token, "web"))
 
 
 def test_an_unhealthy_release_is_reverted_and_quarantined(host: ContractHost) -> None:

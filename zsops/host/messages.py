@@ -190,7 +190,8 @@ class ReleaseInfo:
     commit: str = ""
     confirmed: bool = False  # it was once confirmed in service
     pinned: bool = False
-    rolled_back: bool = False  # somebody left it by `rollback`, so rollback never returns to it
+    rolled_back: bool = False  # left by a `rollback`, or gone past: no rollback returns to it
+    place: int = 0  # in the history: its number, or that of the release it went back to
     material: str = ""  # `Material.source`; empty: a certificate the host made for itself
     certificate: CertificateFacts | None = None
     further: tuple[CertificateFacts, ...] = ()  # certificates beside it

@@ -6,7 +6,6 @@ import hashlib
 import json
 
 from zsops.errors import NoSuchRelease
-from zsops.frozen import replace
 from zsops.host import health, hold, journal, lease, rollback, store
 from zsops.host.codec import to_json
 from zsops.host.effects import DaemonStatus, FreeBytes, Now, ReadMembers, Steps, WallTime, do
@@ -35,7 +34,7 @@ def observe(instance: str) -> Steps[Observation]:
         )
     settings = yield from health.settings(paths)
     linked = yield from store.linked(paths, paths.current)
-    releases = yield from _releases(paths)
+    releases = yield from rollback.releases(paths)
     known = {one.release: one for one in releases}
     daemon = yield from do(DaemonStatus(instance))
     left = None
@@ -72,26 +71,6 @@ def members(instance: str, release: str) -> Steps[tuple[HostedMember, ...]]:
         raise NoSuchRelease(f"there is no release `{release}` in `{instance}`")
     _, found = yield from do(ReadMembers(f"{paths.release(release)}/site.tar"))
     return found
-
-
-def _releases(paths: InstancePaths) -> Steps[tuple[ReleaseInfo, ...]]:
-    confirmed = yield from rollback.confirmed_names(paths)
-    left = yield from rollback.left_behind(paths, confirmed)
-    pinned = yield from store.pins(paths)
-    found = []
-    for name in (yield from store.names(paths)):
-        manifest = yield from store.manifest(paths, name)
-        if manifest is not None:
-            info = store.shown(manifest, (yield from store.origin(paths, name)))
-            found.append(
-                replace(
-                    info,
-                    confirmed=name in confirmed,
-                    pinned=name in pinned,
-                    rolled_back=name in left,
-                )
-            )
-    return tuple(found)
 
 
 def _state_digest(state: State, linked: str | None, settings: InstanceSettings) -> str:

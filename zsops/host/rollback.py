@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from zsops.errors import BadRequest, NoSuchRelease
 from zsops.frozen import replace
-from zsops.host import audit, compose, layout, material, store
+from zsops.host import audit, compose, layout, lineage, material, store
 from zsops.host.effects import HashFile, Steps, do
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import (
@@ -88,47 +88,45 @@ def prepare_rotation(request: PrepareRotation) -> Steps[Staged]:
     return Staged((yield from stage_release(paths, state, tar, origin, choice)), 0)
 
 
-def confirmed_names(paths: InstancePaths) -> Steps[frozenset[str]]:
-    """Releases that were once confirmed in service, from the audit log."""
+def releases(paths: InstancePaths) -> Steps[tuple[ReleaseInfo, ...]]:
+    """The kept releases, oldest first, with what the history says of each."""
     known = yield from audit.entries(paths.name)
-    return frozenset(e.release for e in known if e.event == "committed" and e.release is not None)
-
-
-def left_behind(paths: InstancePaths, confirmed: frozenset[str]) -> Steps[frozenset[str]]:
-    """Releases somebody rolled back from, with the older releases whose site they carried."""
-    origins: dict[str, store.Origin] = {}
+    confirmed = {e.release for e in known if e.event == "committed" and e.release is not None}
+    pinned = yield from store.pins(paths)
+    infos: list[ReleaseInfo] = []
+    made: dict[str, lineage.Made] = {}
     for name in (yield from store.names(paths)):
-        origins[name] = yield from store.origin(paths, name)
-    left: set[str] = set()
-    for name, origin in origins.items():
-        release = origin.rollback_from if name in confirmed else None
-        while release is not None and release not in left:
-            left.add(release)
-            release = origins.get(release, store.Origin()).source
-    return frozenset(left)
+        found, origin = (
+            (yield from store.manifest(paths, name)),
+            (yield from store.origin(paths, name)),
+        )
+        source = origin.source if origin.only_site is None else None
+        made[name] = lineage.Made(source, origin.rollback_from, name in confirmed)
+        if found is not None:
+            infos.append(store.shown(found, origin))
+    left = lineage.left_behind(made)
+    return tuple(
+        replace(
+            each,
+            confirmed=each.release in confirmed,
+            pinned=each.release in pinned,
+            rolled_back=each.release in left,
+            place=lineage.place(made, each.release),
+        )
+        for each in infos
+    )
 
 
 def _choose(paths: InstancePaths, serving: str, request: PrepareRollback) -> Steps[ReleaseInfo]:
     if request.to is not None:
         return (yield from _named(paths, request.to))
-    confirmed = yield from confirmed_names(paths)
-    left = yield from left_behind(paths, confirmed)
-    in_service = yield from store.manifest(paths, serving)
-    # As one rollback after the other: each step differs from what would be in service then.
-    site = None if in_service is None else in_service.site_digest
-    steps = 0
-    for name in reversed((yield from store.names(paths))):
-        found = yield from store.manifest(paths, name)
-        candidate = name in confirmed and name not in left and name != serving
-        if not candidate or found is None or found.site_digest == site:
-            continue
-        site = found.site_digest
-        steps += 1
-        if steps == request.steps:
-            return store.shown(found, (yield from store.origin(paths, name)))
+    kept = yield from releases(paths)
+    found = lineage.earlier(kept, next((each for each in kept if each.release == serving), None))
+    if len(found) >= request.steps:
+        return found[request.steps - 1]
     raise NoSuchRelease(
-        f"`{paths.name}` has {steps} earlier confirmed releases with another site to go back to, "
-        f"{request.steps} are asked for",
+        f"`{paths.name}` has {len(found)} earlier confirmed releases with another site to go back "
+        f"to, {request.steps} are asked for",
         hint="`zsops history` lists what it had; `--to RELEASE` names one",
     )
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 from zsops.errors import NoSuchRelease
 from zsops.host import messages as m
+from zsops.host.lineage import earlier
 
 
 def rollback_target(seen: m.Observation, to: str | None, steps: int = 1) -> m.ReleaseInfo:
     """The release whose site a rollback brings back.
 
     Without `to`: the newest confirmed release whose site differs from the one in service and that
-    was not itself rolled back from; with `steps` as many of them back. Raises NoSuchRelease.
+    no rollback has left or gone past; with `steps` as many of them back. Raises NoSuchRelease.
     """
     if to is not None:
         for each in seen.releases:
@@ -22,9 +23,7 @@ def rollback_target(seen: m.Observation, to: str | None, steps: int = 1) -> m.Re
         raise NoSuchRelease(f"no release `{to}` of `{seen.instance}`", hint=f"kept: {known}")
     if seen.current is None:
         raise NoSuchRelease(f"instance `{seen.instance}` has no release in service")
-    candidates = [each for each in seen.releases if each.confirmed and not each.rolled_back]
-    digests = {each: each.site_digest for each in candidates}
-    found = _back(digests, seen.current.site_digest)
+    found = earlier(seen.releases, seen.current)
     if len(found) < steps:
         raise _too_short(seen.instance, "with another site", len(found), steps)
     return found[steps - 1]
