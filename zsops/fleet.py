@@ -481,6 +481,7 @@ class Fleet:
             probe=self.external_probe,
             dial=self.dialer(machine),
             reach=machine.address,
+            authorities=self.materials.authorities(instance),
         )
 
     def _machine(self, name: str) -> Machine:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from zsops.client.link import Trust
 from zsops.host import messages as m
 from zsops.plan.model import InstancePlan
 from zsops.transport.base import Transport
@@ -86,6 +87,7 @@ class Target:
     daemon: NewDaemon | None = None  # before anything else
     only_daemon: bool = False  # and nothing else
     certificates: tuple[m.CertificateFacts, ...] = ()  # of the release: what has to be shown
+    authorities: tuple[Trust, ...] = ()  # of each of them: what it has to lead to
 
     @property
     def host(self) -> str:

@@ -9,7 +9,6 @@ _LATER: frozenset[tuple[str, ...]] = frozenset(
     [
         *((key,) for key in ("trust", "registry")),
         *(("defaults", key) for key in ("strategy", "tls", "ech")),
-        ("defaults", "health", "protocols"),
         ("defaults", "health", "content"),
         ("defaults", "confirm", "from"),
         *(("sites", "*", key) for key in ("compress", "headers_file", "plugins")),

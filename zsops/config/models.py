@@ -23,6 +23,7 @@ from zsops.config.values import (
     Argv,
     HostName,
     Name,
+    Protocols,
     Section,
     Statuses,
     UrlPath,
@@ -36,6 +37,10 @@ class Health(Section):
     interval: Duration = Field(default=500, description="pause between two probes")
     timeout: Duration = Field(default=10_000, description="time a release has to become healthy")
     successes: int = Field(default=2, ge=1, le=100, description="probes in a row that must be good")
+    protocols: Protocols = Field(
+        default=("h2", "http/1.1"),
+        description="what HTTPS listeners must speak: each is asked, on the host and from here",
+    )
 
 
 class Confirm(Section):

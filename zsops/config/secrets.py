@@ -72,6 +72,12 @@ class Tls(Section):
     min_days: int = Field(
         default=21, ge=0, le=_DAYS_MAX, description="warn when fewer days are left"
     )
+    ca: str | None = Field(
+        default=None,
+        min_length=1,
+        description="authority of the chain that is shown, by which the look from here verifies"
+        " it: a PEM file, or `system`",
+    )
 
 
 class Ech(Section):

@@ -14,6 +14,8 @@ _HOST_NAME = re.compile(
     r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 )
 
+#: By their names in ALPN.
+_PROTOCOLS = ("h2", "http/1.1")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+!]{0,63}")
 
 #: The host that is this machine, unless it is given an `addr`.
@@ -51,6 +53,16 @@ def _statuses(value: object) -> tuple[int, ...]:
     listed = value if isinstance(value, list) else [value]
     if not listed or not all(type(each) is int and 100 <= each <= 599 for each in listed):
         raise ValueError("must be a status between 100 and 599, or a list of them")
+    return tuple(listed)
+
+
+def _protocols(value: object) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    if not listed or len(set(map(str, listed))) < len(listed):
+        raise ValueError("must be a list of protocols, each named once")
+    for each in listed:
+        if each not in _PROTOCOLS:
+            raise ValueError(f"must be of `h2` and `http/1.1`, not `{each}`")
     return tuple(listed)
 
 
@@ -113,6 +125,11 @@ Statuses = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}
     ),
+]
+Protocols = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_protocols),
+    WithJsonSchema({"type": "array", "items": {"enum": list(_PROTOCOLS)}, "minItems": 1}),
 ]
 
 

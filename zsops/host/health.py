@@ -1,7 +1,7 @@
 """HEALTH: is the release really served? Asked on every listener, N times, each time anew.
 
-A round is good when the probe path of each listener names the expected release digest, over
-HTTP/1.1 and with TLS over HTTP/2 as well, the configured checks hold, and the bodies of changed
+A round is good when the probe path of each listener names the expected release digest, with
+TLS over every protocol that is asked for, the configured checks hold, and the bodies of changed
 members hash to what the member index says: a status of 200 alone proves nothing about the bytes.
 """
 
@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 from zsops.errors import BadRequest
 from zsops.frozen import frozen, replace
-from zsops.host import layout, material, store
+from zsops.host import compare, layout, material, store
 from zsops.host.codec import from_json
 from zsops.host.effects import CandidateStatus, DaemonStatus, Fetch, Now, ReadFile, Sleep, Steps, do
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import (
     CONTENT_CHECKS_MAX,
+    PROTOCOLS,
     CertificateFacts,
     ContentCheck,
     DaemonState,
@@ -128,24 +129,33 @@ def _round(
     front = next((one for one in daemon.listeners if one.scheme == "https"), daemon.listeners[0])
     timeout_s = policy.probe_timeout_s
 
-    def door(listener: Listener, asked: str, *, kept: bool = False) -> Target:
-        return replace(_target(listener, asked or name, certificates), kept=kept)
+    # The one that most of the questions go over; a plain listener has only HTTP/1.1.
+    main = "http/1.1" if "http/1.1" in policy.protocols else "h2"
+
+    def door(listener: Listener, asked: str, *, kept: bool = False, protocol: str = main) -> Target:
+        http2 = protocol == "h2" and listener.scheme == "https"
+        return replace(_target(listener, asked or name, certificates), kept=kept, http2=http2)
 
     def wanted(asked: str) -> _Wanted:
         return _Wanted(digest, tuple(e.leaf for e in covering(facts, asked) if e.leaf), daemon.pid)
 
     names = [(one, each) for one in daemon.listeners for each in _names(one, name, facts)]
-    # Most clients speak HTTP/2: each TLS listener is asked in it, and for a changed file.
+    # In the other ones each TLS listener is asked, and for a changed file.
     tls = [one for one in daemon.listeners if one.scheme == "https"]
-    both = [replace(door(one, name), http2=True) for one in tls]
+    others = [each for each in policy.protocols if each != main]
+    again = [door(one, name, protocol=each) for one in tls for each in others]
     few = policy.content[:1] if front.scheme == "https" else ()
     findings: list[_Finding] = []
     for asking in (
         *(_probe(door(one, each), secret, wanted(each), timeout_s) for one, each in names),
-        *(_probe(each, secret, wanted(name), timeout_s) for each in both),
+        *(_probe(each, secret, wanted(name), timeout_s) for each in again),
         *(_check(door(front, e.host, kept=True), e, timeout_s) for e in policy.checks),
         *(_content(door(front, e.host, kept=True), e, timeout_s) for e in policy.content),
-        *(_content(replace(door(front, e.host), http2=True), e, timeout_s) for e in few),
+        *(
+            _content(door(front, e.host, protocol=other), e, timeout_s)
+            for other in others
+            for e in few
+        ),
     ):
         findings.append((yield from asking))
         if findings[-1].problem is not None:
@@ -222,31 +232,10 @@ def _probe_complaint(answer: Fetched, wanted: _Wanted) -> tuple[str | None, str]
 
 def _check(target: Target, check: StatusCheck, timeout_s: float) -> Steps[_Finding]:
     answer = yield from do(Fetch(target, check.path, timeout_s))
-    where = f"`{check.host}{check.path}`"
-    wanted = " or ".join(str(status) for status in check.status)
+    where = f"`{check.host}{check.path}`{_over(target)}"
     if answer.error is not None:
-        return _Finding(where, wanted, answer.error, f"{where}: {answer.error}", answer)
-    expected, got, problem = _compared(check, answer, wanted)
-    if problem is None:
-        return _Finding(where, expected, got)
-    return _Finding(where, expected, got, f"{where}: {problem}", answer)
-
-
-def _compared(check: StatusCheck, answer: Fetched, wanted: str) -> tuple[str, str, str | None]:
-    """Expected, got, and what is wrong with that."""
-    got = str(answer.status)
-    if answer.status not in check.status:
-        return wanted, got, f"status {got}, expected {wanted}"
-    if check.body_contains is not None and check.body_contains.encode() not in answer.body:
-        text = f"the body lacks `{check.body_contains}`"
-        return f"{wanted}, a body with `{check.body_contains}`", f"{got}, a body without it", text
-    have = {name.lower(): value for name, value in answer.headers}
-    for name, value in check.header:
-        if have.get(name) != value:
-            shown = f"`{name}: {have[name]}`" if name in have else f"no `{name}`"
-            text = f"header `{name}` is `{have.get(name, '')}`, expected `{value}`"
-            return f"`{name}: {value}`", shown, text
-    return wanted, got, None
+        return _unanswered(where, compare.statuses(check), answer)
+    return _judged(where, compare.with_check(check, answer), answer)
 
 
 def _content(target: Target, content: ContentCheck, timeout_s: float) -> Steps[_Finding]:
@@ -254,19 +243,24 @@ def _content(target: Target, content: ContentCheck, timeout_s: float) -> Steps[_
 
     path = "/" + quote(content.path)
     answer = yield from do(Fetch(target, path, timeout_s))
-    where = f"`{content.host}{path}`" + (" over HTTP/2" if target.http2 else "")
-    expected, got = f"sha256 {content.sha256[:12]}…", f"sha256 {answer.sha256[:12]}…"
-    problem = answer.error
-    if problem is not None:
-        got = problem
-    elif answer.status != 200:
-        expected, got = "200", str(answer.status)
-        problem = f"status {answer.status}, expected 200"
-    elif answer.sha256 != content.sha256:
-        problem = f"the body hashes to {answer.sha256[:12]}…, expected {content.sha256[:12]}…"
-    if problem is None:
-        return _Finding(where, expected, got)
-    return _Finding(where, expected, got, f"{where}: {problem}", answer)
+    where = f"`{content.host}{path}`{_over(target)}"
+    if answer.error is not None:
+        return _unanswered(where, f"sha256 {content.sha256[:12]}…", answer)
+    return _judged(where, compare.with_content(content, answer), answer)
+
+
+def _over(target: Target) -> str:
+    return " over HTTP/2" if target.http2 else ""
+
+
+def _unanswered(where: str, wanted: str, answer: Fetched) -> _Finding:
+    return _Finding(where, wanted, answer.error or "", f"{where}: {answer.error}", answer)
+
+
+def _judged(where: str, found: compare.Compared, answer: Fetched) -> _Finding:
+    if found.problem is None:
+        return _Finding(where, found.expected, found.got)
+    return _Finding(where, found.expected, found.got, f"{where}: {found.problem}", answer)
 
 
 def _short(digest: str) -> str:
@@ -281,5 +275,7 @@ def check_policy(policy: HealthPolicy) -> None:
         )
     if policy.successes < 1 or policy.timeout_s <= 0 or policy.interval_s < 0:
         raise BadRequest("a health policy needs `successes` ≥ 1 and a positive timeout")
+    if not policy.protocols or not set(policy.protocols) <= set(PROTOCOLS):
+        raise BadRequest(f"a health policy asks over {' and '.join(PROTOCOLS)}, or one of them")
     for content in policy.content:
         layout.bare(f"sha256:{content.sha256}")

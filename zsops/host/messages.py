@@ -437,8 +437,11 @@ class HealthPolicy:
     probe_timeout_s: float = 3.0  # for one connection and its answer
     checks: tuple[StatusCheck, ...] = ()
     content: tuple[ContentCheck, ...] = ()  # at most CONTENT_CHECKS_MAX
+    protocols: tuple[str, ...] = ("h2", "http/1.1")  # of PROTOCOLS; what TLS listeners must speak
 
 
+#: By their names in ALPN.
+PROTOCOLS = ("h2", "http/1.1")
 # A round fetches each of them over its own TLS connection: more would make health checks slow
 # without telling more.
 CONTENT_CHECKS_MAX = 64

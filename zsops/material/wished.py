@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from zeroserve.errors import TlsRefused
 from zeroserve.tls.certificates import CertificateFacts, judge_pair, read_facts
+from zsops.client.link import Trust
 from zsops.config.load import Project
 from zsops.config.models import Instance
 from zsops.config.secrets import Tls
@@ -21,6 +23,9 @@ from zsops.material.errors import MaterialError
 from zsops.material.identities import Identities
 from zsops.plan.wish import WishedMaterial
 
+#: For `ca`: whatever this machine trusts.
+SYSTEM = "system"
+_CA_HINT = "`ca` of `tls` names a PEM file, or is `system`"
 CERT, KEY = "tls/cert.pem", "tls/key.pem"
 
 
@@ -139,11 +144,29 @@ class Materials:
             self._wishes[wanted] = self._judged(instance)
         return self._wishes[wanted]
 
+    def authorities(self, instance: Instance) -> tuple[Trust, ...]:
+        """What each certificate of the instance has to lead to. Raises MaterialError."""
+        return tuple(self._authority(name) for name in instance.tls)
+
+    def _authority(self, name: str) -> Trust:
+        written = self._project.config.tls[name].ca
+        if written is None or written == SYSTEM:
+            return Trust(system=written == SYSTEM)
+        place = self._project.directory / written
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(place)
+        except ssl.SSLError:
+            raise MaterialError(f"`{place}` holds no certificate of an authority") from None
+        except OSError as error:
+            raise MaterialError(f"`{place}`: {error.strerror}", hint=_CA_HINT) from None
+        return Trust(anchors=(place,))
+
     def _judged(self, instance: Instance) -> WishedMaterial:
         found = self.of(instance)
         assert found is not None
         now = datetime.now(UTC)
         found.judge(now)
+        self.authorities(instance)
         facts = {
             name: found.certificate(cert_path(number, name))
             for number, name in enumerate(instance.tls)

@@ -63,4 +63,5 @@ def health_of(
             for host, each in checks
         ),
         content=content,
+        protocols=defaults.health.protocols,
     )

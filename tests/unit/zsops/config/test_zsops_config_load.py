@@ -70,6 +70,15 @@ def test_yaml_1_1_words_stay_text() -> None:
         assert parse_config(GOOD.replace("acme", word)).project == word
 
 
+def test_protocols_are_a_list_of_names() -> None:
+    def protocols(wish: str) -> tuple[str, ...]:
+        text = GOOD.replace("project:", f"defaults: {{health: {{{wish}}}}}\nproject:")
+        return parse_config(text).defaults.health.protocols
+
+    assert protocols("") == ("h2", "http/1.1")
+    assert protocols("protocols: [http/1.1]") == ("http/1.1",)
+
+
 def test_local_exists_without_being_declared(tmp_path: Path) -> None:
     file = tmp_path / "zsops.yaml"
     file.write_text(GOOD)

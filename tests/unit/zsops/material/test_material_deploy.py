@@ -8,6 +8,8 @@ import pytest
 from support.material import NAME, OperatorKey, Pair, keep, make_pair
 from support.memory_fleet import MemoryFleet
 
+from zsops.apply.target import Target
+from zsops.client.link import Trust
 from zsops.host import messages as m
 from zsops.host.layout import InstancePaths
 from zsops.material.errors import MaterialError
@@ -201,3 +203,22 @@ def test_the_key_is_for_the_daemon_alone(shop: MemoryFleet) -> None:
     for secret in (f"{home}/tls/key.pem", "identity.age"):
         node = shop.host.disk._find(secret)
         assert getattr(node, "mode", None) == 0o600
+
+
+def test_the_authority_of_a_certificate_is_read_before_any_host_is_asked(
+    tmp_path: Path, operator: OperatorKey
+) -> None:
+    config = CONFIG.replace("tls:\n  shop: {", "tls:\n  shop: {ca: ca.pem, ")
+    shop = MemoryFleet.make(tmp_path, config)
+    keep(tmp_path, make_pair(NAME), operator.recipient)
+    with pytest.raises(MaterialError, match="No such file") as missing:
+        shop.fleet().plan()
+    assert missing.value.hint == "`ca` of `tls` names a PEM file, or is `system`"
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(MaterialError, match="holds no certificate of an authority"):
+        shop.fleet().plan()
+    (tmp_path / "ca.pem").write_bytes(make_pair("An Authority", ca=True).cert)
+    seen: list[Target] = []
+    shop.probe = seen.append
+    assert shop.deploy().exit == 0
+    assert [each.authorities for each in seen] == [(Trust((tmp_path / "ca.pem",)),)]

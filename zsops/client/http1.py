@@ -7,7 +7,7 @@ Framing is by RFC 9112, section 6; anything odd is a ValueError, since an odd an
 from __future__ import annotations
 
 import hashlib
-import socket
+from typing import Protocol
 
 from zsops.frozen import frozen
 
@@ -15,8 +15,15 @@ _HEAD_BYTES_MAX = 64 << 10
 _LINE_BYTES_MAX = 8 << 10
 _BODY_BYTES_KEPT = 64 << 10
 #: More than any site's file that is worth fetching for a health check.
-_BODY_BYTES_MAX = 1 << 30
+BODY_BYTES_MAX = 1 << 30
 _PIECE_BYTES = 256 << 10
+
+
+class Peer(Protocol):
+    """The stream to a server; a socket is one."""
+
+    def recv(self, size: int, /) -> bytes: ...
+    def sendall(self, data: bytes, /) -> None: ...
 
 
 @frozen
@@ -43,9 +50,10 @@ def get(host: str, path: str) -> bytes:
 class Reader:
     """Reads answers to GET from a connection, one after the other."""
 
-    def __init__(self, peer: socket.socket) -> None:
+    def __init__(self, peer: Peer, body_bytes_max: int = BODY_BYTES_MAX) -> None:
         self._peer = peer
         self._ahead = b""
+        self._body_bytes_max = body_bytes_max
 
     def read(self) -> Answer:
         """The next answer. Raises ValueError for what is none, OSError as the socket does."""
@@ -56,7 +64,7 @@ class Reader:
         for name, value in headers:
             if fields.setdefault(name, value) != value and name in _FRAMING:
                 raise ValueError(f"two different `{name}`")
-        body = Body()
+        body = Body(self._body_bytes_max)
         stays = "close" not in fields.get("connection", "").lower()
         if status in (204, 304):
             pass
@@ -135,15 +143,16 @@ _FRAMING = frozenset({"content-length", "transfer-encoding"})
 class Body:
     """What has come of a body: all of it hashed, its beginning kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_max: int) -> None:
         self.total = hashlib.sha256()
         self.kept = b""
         self._size = 0
+        self._bytes_max = bytes_max
 
     def add(self, piece: bytes) -> None:
         self._size += len(piece)
-        if self._size > _BODY_BYTES_MAX:
-            raise ValueError("the body does not end")
+        if self._size > self._bytes_max:
+            raise ValueError(f"the body is longer than {self._bytes_max} bytes")
         self.total.update(piece)
         if len(self.kept) < _BODY_BYTES_KEPT:
             self.kept += piece[: _BODY_BYTES_KEPT - len(self.kept)]

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 from support import fake_http2
 
-from zsops.host import http2
-from zsops.host.http1 import Answer
+from zsops.client import http2
+from zsops.client.http1 import Answer
 
 BODY = bytes(range(256)) * 200
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zsops.host.http1 import Answer, Reader, get
+from zsops.client.http1 import Answer, Reader, get
 
 
 @contextmanager

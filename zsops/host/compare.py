@@ -1,0 +1,66 @@
+"""An answer of a server beside what was expected of it: the same judgement on the host and from
+outside. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from zsops.frozen import frozen
+from zsops.host.messages import ContentCheck, StatusCheck
+
+
+class Answered(Protocol):
+    """What is judged. `body`: its beginning, the first 64 KiB; `sha256` covers all of it."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+@frozen
+class Compared:
+    """In words; `problem` is None for a good answer."""
+
+    expected: str
+    got: str
+    problem: str | None = None
+
+
+def statuses(check: StatusCheck) -> str:
+    """`200 or 204`."""
+    return " or ".join(str(status) for status in check.status)
+
+
+def with_check(check: StatusCheck, answer: Answered) -> Compared:
+    """A configured check: status, text in the body, headers."""
+    wanted, got = statuses(check), str(answer.status)
+    if answer.status not in check.status:
+        return Compared(wanted, got, f"status {got}, expected {wanted}")
+    if check.body_contains is not None and check.body_contains.encode() not in answer.body:
+        text = f"the body lacks `{check.body_contains}`"
+        with_it = f"{wanted}, a body with `{check.body_contains}`"
+        return Compared(with_it, f"{got}, a body without it", text)
+    have = {name.lower(): value for name, value in answer.headers}
+    for name, value in check.header:
+        if have.get(name) != value:
+            shown = f"`{name}: {have[name]}`" if name in have else f"no `{name}`"
+            text = f"header `{name}` is `{have.get(name, '')}`, expected `{value}`"
+            return Compared(f"`{name}: {value}`", shown, text)
+    return Compared(wanted, got)
+
+
+def with_content(content: ContentCheck, answer: Answered) -> Compared:
+    """A member of the release: its bytes."""
+    if answer.status != 200:
+        return Compared("200", str(answer.status), f"status {answer.status}, expected 200")
+    wanted, got = f"{content.sha256[:12]}…", f"{answer.sha256[:12]}…"
+    if answer.sha256 != content.sha256:
+        text = f"the body hashes to {got}, expected {wanted}"
+        return Compared(f"sha256 {wanted}", f"sha256 {got}", text)
+    return Compared(f"sha256 {wanted}", f"sha256 {got}")
