@@ -127,6 +127,10 @@ class Control(Site):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/drain":
+            self._answer(202, b"{}")
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
         status, answer = self.daemon.reload(json.loads(body or b"{}").get("expect"))
         self._answer(status, json.dumps(answer).encode())
 
@@ -184,6 +188,7 @@ def main() -> None:
     parser.add_argument("--tls-addr", action="append", default=[])
     parser.add_argument("--log-format")
     parser.add_argument("--grace")
+    parser.add_argument("--deaf", action="store_true", help="never end by itself")
     wish = parser.parse_args()
     daemon = Daemon(wish)
     Site.daemon = daemon
@@ -195,6 +200,8 @@ def main() -> None:
     control = ControlServer(str(wish.control), Control)
     threading.Thread(target=control.serve_forever, daemon=True).start()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    while wish.deaf:
+        signal.pause()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import shutil
+import signal
 import ssl
 import sys
 import tempfile
@@ -47,8 +48,10 @@ class LocalHost:
     def paths(self) -> InstancePaths:
         return InstancePaths("web")
 
-    def install(self) -> None:
-        settings = m.InstanceSettings(("localhost",), ("127.0.0.1:0",), program=self.program)
+    def install(self, *flags: str) -> None:
+        settings = m.InstanceSettings(
+            ("localhost",), ("127.0.0.1:0",), flags=flags, program=self.program
+        )
         with self.transport.connect() as session:
             session.install(m.Install("web", settings))
 
@@ -92,8 +95,12 @@ class LocalHost:
             self.supervisor()
             with self.transport.connect() as session:
                 session.stop_daemon("web")
-        for process in self.seen:
-            wait_until(lambda p=process: not p.is_alive(), what=f"the end of {process}")
+        try:
+            for process in self.seen:
+                wait_until(lambda p=process: not p.is_alive(), what=f"the end of {process}")
+        finally:
+            for process in self.seen:
+                process.send(signal.SIGKILL)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from zsops.process import Identity
 T = TypeVar("T")
 # A unix socket's path must fit into 108 bytes; deep roots get a short one elsewhere.
 _SOCKET_PATH_BYTES_MAX = 100
-_IN_PLACE_BYTES = 128
+_IN_PLACE_BYTES = 192
 #: Daemons of one instance that run side by side: one serves, one may be about to, one may drain.
 SLOTS = ("a", "b", "c")
 FIRST_SLOT = SLOTS[0]
@@ -47,6 +47,21 @@ class Daemon:
     started: int
     boot_id: str
     slot: str = FIRST_SLOT
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.pid, self.started)
+
+
+@frozen
+class LeavingDaemon:
+    """`leaving-SLOT.json`: a daemon that drains, until `until` on `Clock.now`."""
+
+    pid: int
+    started: int
+    boot_id: str
+    slot: str
+    until: float
 
     @property
     def identity(self) -> Identity:

@@ -17,19 +17,19 @@ from zeroserve.control.client import ControlClient
 from zeroserve.control.listeners import BoundListener
 from zeroserve.errors import ZeroserveError
 from zsops import process
-from zsops.frozen import frozen, replace
+from zsops.frozen import replace
 from zsops.host import program as programs
 from zsops.host import sockets
+from zsops.host.leaving import Leaving, Process
 from zsops.host.messages import InstanceSettings
 from zsops.host.records import FIRST_SLOT, SLOTS, Daemon, RunRecords, SlotAnswer, SlotWish
+from zsops.host.world import Clock
 
 _GRACE_S_MAX = 3600.0  # the supervisor decides when a daemon has drained long enough, not it
 _END_S = 10.0  # what a daemon gets to finish its requests when all of it is to end
 _KILL_S = 5.0
 _ANSWER_S = 1.0
 _ERROR_TEXT_BYTES = 4096
-
-Process = process.Child | process.Adopted
 
 
 def daemon_argv(
@@ -53,16 +53,6 @@ def daemon_argv(
     return [*argv, *wish.flags]
 
 
-@frozen
-class _Leaving:
-    """A daemon that drains; `until` is on `Clock.now`."""
-
-    child: Process
-    slot: str
-    until: float
-    told_twice: bool = False
-
-
 class Slots:
     """The processes and sockets of one instance, for its supervisor's loop."""
 
@@ -70,14 +60,15 @@ class Slots:
         self,
         root: Path,
         records: RunRecords,
-        boot: str,
+        clock: Clock,
         wish: Callable[[], InstanceSettings],
         chosen: Callable[[], str | None],
         say: Callable[[str], None],
     ) -> None:
         self._root = root
         self._records = records
-        self._boot = boot
+        self._clock = clock
+        self._boot = clock.boot_id()
         self._wish = wish
         self._chosen = chosen
         self._say = say
@@ -89,7 +80,7 @@ class Slots:
         self._asked: SlotWish | None = None  # whose candidate it is
         self._probation: SlotWish | None = None  # the swap that is not kept yet
         self._version: str | None = None  # of the daemon that serves
-        self._leaving: list[_Leaving] = []
+        self._leaving = Leaving(records, self._boot, say)
         self._log_start = 0
         record = records.load(Daemon, "daemon.json")
         self._slot = FIRST_SLOT if record is None else record.slot
@@ -121,8 +112,11 @@ class Slots:
         """A candidate whose swap nobody will ask for any more."""
         record = self._records.load(Daemon, "candidate.json")
         mine = self.live is not None and record is not None and record.pid == self.live.pid
-        if record is not None and record.boot_id == self._boot and not mine:
-            record.identity.send(signal.SIGTERM)
+        known = record is not None and record.boot_id == self._boot and not mine
+        if record is not None and known and record.identity.is_alive():
+            # It has the listening sockets, and so visitors of its own.
+            left = process.Adopted(record.identity)
+            self._leaving.add(left, record.slot, self._clock.now() + _END_S)
         self._records.drop("candidate.json")
 
     # -- the daemon that serves ------------------------------------------------------
@@ -185,7 +179,7 @@ class Slots:
 
     def attend(self, now: float) -> None:
         """Do what was asked about the other slot, and see to those that drain."""
-        self._see_off(now)
+        self._leaving.see_off(now)
         self._keep_candidate(now)
         self._keep_probation(now)
         asked = self._records.load(SlotWish, "slot-wish.json")
@@ -210,7 +204,7 @@ class Slots:
         return None
 
     def _start_candidate(self, asked: SlotWish) -> str | None:
-        taken = {self._slot, *(each.slot for each in self._leaving)}
+        taken = {self._slot, *self._leaving.slots}
         slot = next((each for each in SLOTS if each not in taken), None)
         problem = self._hindrance(slot)
         if problem is not None or slot is None:
@@ -224,7 +218,7 @@ class Slots:
             # Without it a supervisor after us would not know of a process that serves visitors.
             self._record(child, slot, "candidate.json")
         except OSError as error:
-            self._drop_candidate(0.0)
+            self._drop_candidate(self._clock.now())
             return f"the candidate cannot be recorded: {error.strerror}"
         self._say(f"started a candidate in slot {slot}, pid {child.pid}")
         return None
@@ -264,7 +258,7 @@ class Slots:
             self._records.save(self._probation, "probation.json")
         self._say(f"slot {self._slot} serves, pid {fresh.pid}")
         if old is not None:
-            self._drain(old, former, now + asked.drain_s)
+            self._leaving.add(old, former, now + asked.drain_s)
         return None
 
     def _keep_probation(self, now: float) -> None:
@@ -308,7 +302,7 @@ class Slots:
 
     def _drop_candidate(self, now: float) -> None:
         if self._candidate is not None:
-            self._drain(self._candidate, self._next_slot, now + _END_S)
+            self._leaving.add(self._candidate, self._next_slot, now + _END_S)
         self._candidate = self._asked = None
         self._records.drop("candidate.json")
 
@@ -320,40 +314,17 @@ class Slots:
 
     # -- ends ------------------------------------------------------------------------
 
-    @property
-    def draining(self) -> int:
-        """Daemons that still finish their last requests."""
-        return len(self._leaving)
-
-    def _drain(self, child: Process, slot: str, until: float) -> None:
-        child.send(signal.SIGTERM)
-        self._leaving.append(_Leaving(child, slot, until))
-
-    def _see_off(self, now: float) -> None:
-        still = []
-        for each in self._leaving:
-            if each.child.poll() is not None:
-                self._say(f"the old daemon, pid {each.child.pid}, has drained")
-            elif now < each.until:
-                still.append(each)
-            elif not each.told_twice:
-                self._say(f"the old daemon, pid {each.child.pid}, has had its time")
-                each.child.send(signal.SIGTERM)  # the second one ends it at once
-                still.append(_Leaving(each.child, each.slot, now + _KILL_S, told_twice=True))
-            else:
-                each.child.close(0.0)
-        self._leaving = still
-
     def end(self) -> None:
         """End all of them: each finishes the requests it has, but not for long."""
-        leaving = [each.child for each in self._leaving]
-        children = [one for one in (self.live, self._candidate, *leaving) if one is not None]
+        mine = (self.live, self._candidate, *self._leaving.children)
+        children = [one for one in mine if one is not None]
         for one in children:
             one.send(signal.SIGTERM)
         for one in children:
             if one.wait(_END_S) is None:
                 one.send(signal.SIGTERM)
             self._say(f"the daemon ended with {one.close(_KILL_S)}")
+        self._leaving.forget()
         for name in (
             "daemon.json",
             "candidate.json",

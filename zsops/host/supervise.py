@@ -52,8 +52,9 @@ class Supervise:
         self._expiry: process.Child | None = None
         self._expire_at = 0.0
         self._stopping = False
-        boot = self._machine.clock.boot_id()
-        self._slots = Slots(root, self._records, boot, self._settings, self._chosen, self._say)
+        self._slots = Slots(
+            root, self._records, self._machine.clock, self._settings, self._chosen, self._say
+        )
 
     def _settings(self) -> InstanceSettings:
         return drive(settings(self._records.paths), self._machine)

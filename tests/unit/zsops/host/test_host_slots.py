@@ -19,6 +19,7 @@ from zsops.host import messages as m
 from zsops.host.daemon import LocalDaemon
 from zsops.host.records import Daemon, RunRecords, SlotWish
 from zsops.host.slots import Slots
+from zsops.transport.memory import MemoryClock
 
 ONE, TWO = site("one"), site("two")
 _WAIT_S = 20.0
@@ -175,7 +176,9 @@ def test_a_way_back_that_is_no_longer_needed_leaves_no_second_daemon(tmp_path: P
     """The one that nobody kept died, and its restart is the chosen version already."""
     records = RunRecords(tmp_path, "web")
     records.home.mkdir(parents=True)
-    slots = Slots(tmp_path, records, "boot", lambda: SETTINGS, lambda: None, lambda text: None)
+    slots = Slots(
+        tmp_path, records, MemoryClock(), lambda: SETTINGS, lambda: None, lambda text: None
+    )
     me, gone = process.own_identity(), SlotWish("1", "swap", 0, 0)
     with (tmp_path / "log").open("wb") as log:
         live, spare = (process.start_logged(["sleep", "60"], log=log.fileno()) for _ in "ab")
