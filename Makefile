@@ -96,7 +96,7 @@ test: lint rust-test unit e2e aarch64
 bench: build
 	$(PYTHON) -m bench
 	$(PYTHON) -m bench --scripts
-	$(PYTHON) -m bench --runaway
+	$(PYTHON) -m bench --runaway --rounds 3
 
 verify: build
 	$(PYTHON) -m bench.verify

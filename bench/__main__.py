@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,85 +15,74 @@ from rich.console import Console
 
 from bench import latency, report, scaling, scripts
 from bench import runaway as endless
+from bench.load import Clients, find_clients
 from bench.measure import Bench, Effort
-from bench.packages import Absent, Program, find
+from bench.packages import Absent
 from bench.process import LOAD_CORE, SERVER_CORE
-from bench.servers import Server, servers
-from bench.workloads import lay
+from bench.servers import servers
+from bench.workloads import WORKLOADS, Ground, lay
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def main() -> int:
-    """Returns 0; 1 when our own server or the load generator cannot be measured, or when a second
-    loop makes requests dearer.
+    """Returns 0; 1 when our own server could not be measured under each workload, or when a figure
+    is worse than wanted.
     """
     arguments = _arguments()
     talk = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         return _refuse(talk, "the bench needs cores 0 and 1: one serves, one asks")
     if arguments.scripts:
-        return scripts.show(talk, scripts.measure())
-    if arguments.latency or arguments.runaway:
-        effort = Effort(arguments.rounds, arguments.seconds)
-        return _at_a_rate(talk, effort, runaway=arguments.runaway)
-    wrk = find("wrk", ["wrk", "libluajit-5.1-2"])
-    if isinstance(wrk, Absent):
-        return _refuse(talk, f"the load generator `wrk` is absent: {wrk.reason}")
+        figures = scripts.measure()
+        if arguments.json:
+            sys.stdout.write(json.dumps(figures.document()) + "\n")
+        return scripts.show(talk, figures)
+    clients = find_clients()
+    wanted = clients.h2load if arguments.latency or arguments.runaway else clients.wrk
+    if isinstance(wanted, Absent):
+        return _refuse(talk, f"the load generator is absent: {wanted.reason}")
+
+    with tempfile.TemporaryDirectory(prefix="bench-ground-") as directory:
+        return _measure(arguments, talk, lay(Path(directory)), clients)
+
+
+def _measure(arguments: argparse.Namespace, talk: Console, ground: Ground, clients: Clients) -> int:
+    def tell(line: str) -> None:
+        talk.print(line, style="dim")
+
     effort = Effort(arguments.rounds, arguments.seconds)
     if arguments.scaling:
-        with tempfile.TemporaryDirectory(prefix="bench-ground-") as directory:
-            ground = lay(Path(directory))
-            runs = scaling.compare(ground, wrk, effort, lambda line: talk.print(line, style="dim"))
-        return scaling.show(talk, runs)
-    known = servers()
-    absent = {each.name: each.program.reason for each in known if isinstance(each.program, Absent)}
-    present = [each for each in known if each.name not in absent]
-    versions = {each.name: each.version() for each in present}
-    talk.print("measuring " + ", ".join(f"{name} {text}" for name, text in versions.items()))
-    made = _measure(wrk, present, effort, talk, versions, absent)
+        return scaling.show(talk, scaling.compare(ground, clients, effort, tell))
+    if arguments.latency:
+        return latency.show(talk, latency.compare(ground, clients, effort, tell))
+    if arguments.runaway:
+        return endless.show(talk, endless.measure(ground, clients, effort, tell))
+    made = _compare(ground, clients, effort, talk, tell)
     target = arguments.output or RESULTS / "last.json"
     target.write_text(json.dumps(made, indent=1) + "\n")
     talk.print(f"wrote {os.path.relpath(target)}")
     if arguments.json:
         sys.stdout.write(json.dumps(made) + "\n")
-    return 1 if "zeroserve" in made["absent"] else 0
+    return 0 if all("zeroserve" in each for each in made["runs"].values()) else 1
 
 
-def _measure(
-    wrk: Program,
-    present: list[Server],
-    effort: Effort,
-    talk: Console,
-    versions: dict[str, str],
-    absent: dict[str, str],
+def _compare(
+    ground: Ground, clients: Clients, effort: Effort, talk: Console, tell: Callable[[str], None]
 ) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="bench-ground-") as directory:
-        bench = Bench(
-            lay(Path(directory)), wrk, present, lambda line: talk.print(line, style="dim")
-        )
-        runs = bench.all_runs(effort)
-        idle = bench.idle_mib()
-    made = report.document(runs, idle, versions, absent | bench.faults)
+    known = servers()
+    absent = {each.name: each.program.reason for each in known if isinstance(each.program, Absent)}
+    present = [each for each in known if each.name not in absent]
+    versions = {each.name: each.version() for each in present}
+    talk.print("measuring " + ", ".join(f"{name} {text}" for name, text in versions.items()))
+    bench = Bench(ground, clients, present, tell)
+    runs = bench.all_runs(WORKLOADS, effort)
+    left_out = {workload.name: bench.left_out(workload) for workload in WORKLOADS}
+    idle = bench.idle_mib()
+    missing = report.Missing(absent, left_out)
+    made = report.document(runs, idle, versions, missing)
     report.show(talk, runs, made)
     return made
-
-
-def _at_a_rate(talk: Console, effort: Effort, *, runaway: bool) -> int:
-    h2load = find("h2load", ["nghttp2-client"])
-    if isinstance(h2load, Absent):
-        return _refuse(talk, f"the load generator `h2load` is absent: {h2load.reason}")
-    present = [each for each in servers() if isinstance(each.program, Program)]
-    with tempfile.TemporaryDirectory(prefix="bench-ground-") as directory:
-        ground = lay(Path(directory))
-
-        def tell(line: str) -> None:
-            talk.print(line, style="dim")
-
-        if runaway:
-            return endless.show(talk, endless.measure(ground, h2load, effort, tell))
-        seen = latency.compare(ground, h2load, present, effort, tell)
-    return latency.show(talk, seen)
 
 
 def _refuse(talk: Console, text: str) -> int:
@@ -102,7 +92,7 @@ def _refuse(talk: Console, text: str) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each server (default 5)")
+    parser.add_argument("--rounds", type=int, default=4, help="runs of each server (default 4)")
     parser.add_argument("--seconds", type=int, default=2, help="length of a run (default 2)")
     parser.add_argument("--json", action="store_true", help="also print the document to stdout")
     parser.add_argument("--scaling", action="store_true", help="one loop beside two instead")

@@ -22,11 +22,12 @@ from support.certs import Certificate
 from support.crowd import Aim, Crowd, Habit
 
 from bench import latency
+from bench.load import Clients, find_clients
 from bench.measure import Started
-from bench.packages import Absent, Program, find
+from bench.packages import Absent
 from bench.process import LOAD_CORE
-from bench.servers import Server, servers
-from bench.workloads import WORKLOADS, Ground, lay
+from bench.servers import Server, ours
+from bench.workloads import FILES, Ground, lay
 
 #: p99 with the crowd in that without it.
 RATIO_WANTED = 2.0
@@ -45,9 +46,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=3, help="length of a run (default 3)")
     arguments = parser.parse_args()
     talk = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-    h2load = find("h2load", ["nghttp2-client"])
-    ours = next(each for each in servers() if each.name == "zeroserve")
-    if isinstance(h2load, Absent) or isinstance(ours.program, Absent):
+    clients = find_clients()
+    zeroserve = ours()
+    if isinstance(clients.h2load, Absent) or isinstance(zeroserve.program, Absent):
         talk.print("error[bench]: `h2load` or zeroserve is absent", markup=False)
         return 1
     os.sched_setaffinity(0, {LOAD_CORE})  # the crowds are the load's, not the server's
@@ -59,7 +60,7 @@ def main() -> int:
             seen: dict[bool, list[float]] = {False: [], True: []}
             for _ in range(arguments.rounds):
                 for crowded, runs in seen.items():
-                    p99 = _p99(h2load, ground, ours, (habit, size, path, crowded), arguments)
+                    p99 = _p99(clients, ground, zeroserve, (habit, size, path, crowded), arguments)
                     talk.print(f"{habit.name} {'beside' if crowded else 'alone'}: {p99:.2f} ms")
                     runs.append(p99)
             alone, beside = (statistics.median(runs) for runs in seen.values())
@@ -71,7 +72,7 @@ def main() -> int:
 
 
 def _p99(
-    h2load: Program,
+    clients: Clients,
     ground: Ground,
     server: Server,
     crowd: tuple[Habit, int, str, bool],
@@ -84,9 +85,9 @@ def _p99(
         if crowded:
             aim = Aim(("127.0.0.1", running.port), Certificate(ground.cert, ground.key), path)
             stack.enter_context(Crowd(aim, habit, size))
-        small = WORKLOADS[0]
-        latency.ask(h2load, ground, running.port, small, 1)
-        return latency.ask(h2load, ground, running.port, small, arguments.seconds).p99
+        small = FILES[0]
+        latency.ask(clients, ground, running.port, small, 1)
+        return latency.ask(clients, ground, running.port, small, arguments.seconds).p99
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.load import Clients
 from bench.measure import Effort, Started
 from bench.packages import Program
 from bench.process import LOAD_CORE, run
-from bench.servers import Server
-from bench.workloads import CONNECTIONS, SUITE, WORKLOADS, Ground, Workload, check
+from bench.servers import servers
+from bench.workloads import FILES, SUITE, Ground, Workload, check
 
 #: Requests a second: less than half of what nginx reaches on one core of a small machine.
 RATES = {"static-174": 10_000, "static-100k": 2_000}
@@ -42,36 +43,33 @@ class Times:
 Seen = dict[str, dict[str, list[Times]]]
 
 
-def compare(
-    ground: Ground,
-    h2load: Program,
-    servers: list[Server],
-    effort: Effort,
-    tell: Callable[[str], None],
-) -> Seen:
+def compare(ground: Ground, clients: Clients, effort: Effort, tell: Callable[[str], None]) -> Seen:
     """A B C, A B C, …, each run on a fresh server. Raises RuntimeError."""
-    seen: Seen = {each.name: {} for each in WORKLOADS}
-    for workload in WORKLOADS:
+    present = [each for each in servers() if isinstance(each.program, Program)]
+    seen: Seen = {each.name: {} for each in FILES}
+    for workload in FILES:
         for turn in range(effort.rounds):
-            for server in servers:
+            for server in present:
                 with Started(server, ground) as running:
                     check(ground, running.port, workload)
-                    ask(h2load, ground, running.port, workload, 1)
-                    times = ask(h2load, ground, running.port, workload, effort.seconds)
+                    ask(clients, ground, running.port, workload, 1)
+                    times = ask(clients, ground, running.port, workload, effort.seconds)
                 seen[workload.name].setdefault(server.name, []).append(times)
                 tell(f"{workload.name} {turn + 1} {server.name}: p99 {times.p99:.2f} ms")
     return seen
 
 
-def ask(h2load: Program, ground: Ground, port: int, workload: Workload, seconds: int) -> Times:
+def ask(clients: Clients, ground: Ground, port: int, workload: Workload, seconds: int) -> Times:
     """One run at the workload's rate. Raises RuntimeError when a request failed."""
     rate = RATES[workload.name]
+    h2load = clients.h2load
+    assert isinstance(h2load, Program)
     with tempfile.TemporaryDirectory(prefix="bench-latency-") as directory:
         log = Path(directory) / "times"
         done = run(
             [
-                *(h2load.path, "--h1", f"-c{CONNECTIONS}", f"-D{seconds}"),
-                *(f"--rps={rate / CONNECTIONS:g}", "--groups=X25519"),
+                *(h2load.path, "--h1", f"-c{workload.connections}", f"-D{seconds}"),
+                *(f"--rps={rate / workload.connections:g}", "--groups=X25519"),
                 *(f"--tls13-ciphers={SUITE}", f"--log-file={log}"),
                 f"https://localhost:{port}{workload.path}",
             ],

@@ -43,11 +43,12 @@ def find(name: str, packages: Sequence[str]) -> Program | Absent:
         return Program(installed)
     if not shutil.which("apt-get"):
         return Absent(f"no `{name}` on the PATH, and no apt to fetch it; install it yourself")
+    roots = []
     for package in packages:
-        target = UNPACKED / package
-        if not target.exists() and (reason := _unpack(package, target)):
-            return Absent(reason)
-    roots = [UNPACKED / package for package in packages]
+        root = unpack(package)
+        if isinstance(root, Absent):
+            return root
+        roots.append(root)
     path = next((each for root in roots for each in root.glob(f"usr/*bin/{name}")), None)
     if path is None:
         return Absent(f"package `{packages[0]}` has no program `{name}`")
@@ -60,18 +61,21 @@ def find(name: str, packages: Sequence[str]) -> Program | Absent:
     return program
 
 
-def _unpack(package: str, target: Path) -> str:
-    """Fetch and unpack. Returns why it did not work, or nothing."""
+def unpack(package: str) -> Path | Absent:
+    """The tree of a package (Debian's name), fetched at the first time."""
+    target = UNPACKED / package
+    if target.exists():
+        return target
     work = UNPACKED / f"{package}.part"
     shutil.rmtree(work, ignore_errors=True)
     (work / "tree").mkdir(parents=True)
     fetched = run(["apt-get", "-q", "download", package], cwd=work, timeout_s=300)
     archive = next(iter(work.glob("*.deb")), None)
     if fetched.code != 0 or archive is None:
-        return f"no package `{package}` can be fetched; `apt-get update` as root may help"
+        return Absent(f"no package `{package}` can be fetched; `apt-get update` as root may help")
     opened = run(["dpkg-deb", "-x", str(archive), str(work / "tree")])
     if opened.code != 0:
-        return f"package `{package}` cannot be unpacked: {opened.said.strip()}"
+        return Absent(f"package `{package}` cannot be unpacked: {opened.said.strip()}")
     (work / "tree").rename(target)
     shutil.rmtree(work)
-    return ""
+    return target

@@ -6,38 +6,23 @@ of the others' times is compared.
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPSConnection
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.latency import RATES, Times, ask, median
-from bench.measure import Effort
-from bench.packages import Program
-from bench.process import Running, free_port
-from bench.workloads import WORKLOADS, Ground, check
-from zeroserve.pack.archive import PackOptions, pack
+from bench.load import Clients
+from bench.measure import Effort, Started
+from bench.servers import ours
+from bench.workloads import FILES, Ground, Site, check
 
 #: The others' 99th percentile may be so many times what it is without the runaway.
 RATIO_WANTED = 2.0
-
-SPIN = """
-#include <zeroserve.h>
-
-ZS_ENTRY zs_u64 entry(void) {
-  char path[32];
-  zs_req_path(path, sizeof path);
-  if (zs_strcmp(path, "/spin") == 0) for (volatile zs_u64 i = 0;; i++) {}
-  return 0;
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -54,28 +39,19 @@ class Figures:
 
 
 def measure(
-    ground: Ground, h2load: Program, effort: Effort, tell: Callable[[str], None]
+    ground: Ground, clients: Clients, effort: Effort, tell: Callable[[str], None]
 ) -> Figures:
     """One server for all runs; raises RuntimeError when it or the load fails."""
-    tree, tar = ground.root / "runaway", ground.root / "runaway.tar"
-    shutil.copytree(ground.folder, tree)
-    scripts = tree / ".zeroserve" / "scripts"
-    scripts.mkdir(parents=True)
-    (scripts / "spin.c").write_text(SPIN)
-    with tar.open("wb") as output:
-        pack(tree, output, PackOptions())
-    port = free_port()
-    program = str(Path(sys.executable).with_name("zeroserve"))
-    listen = ["--tls-addr", f"127.0.0.1:{port}", "--cert", str(ground.cert)]
-    more = ["--key", str(ground.key), "--log-format", "off", str(tar)]
     figures = Figures([], [])
-    with Running([program, *listen, *more], port, ground.root / "runaway.log"):
-        check(ground, port, WORKLOADS[0])
-        ask(h2load, ground, port, WORKLOADS[0], 1)
+    small = FILES[0]
+    with Started(ours(), ground.of(Site.ENDLESS)) as running:
+        port = running.port
+        check(ground, port, small)
+        ask(clients, ground, port, small, 1)
         for turn in range(effort.rounds):
-            figures.without.append(ask(h2load, ground, port, WORKLOADS[0], effort.seconds))
+            figures.without.append(ask(clients, ground, port, small, effort.seconds))
             with _spinning(ground, port):
-                figures.beside.append(ask(h2load, ground, port, WORKLOADS[0], effort.seconds))
+                figures.beside.append(ask(clients, ground, port, small, effort.seconds))
             without, beside = figures.without[-1].p99, figures.beside[-1].p99
             tell(f"{turn + 1}/{effort.rounds}: p99 {without:.2f} ms, {beside:.2f} ms")
     return figures
@@ -96,7 +72,7 @@ def _spinning(ground: Ground, port: int) -> Iterator[None]:
 
 def show(talk: Console, figures: Figures) -> int:
     """Print the table. 1 when others feel more than is wanted."""
-    rate = RATES[WORKLOADS[0].name]
+    rate = RATES[FILES[0].name]
     table = Table(f"{rate:,} requests/s", "p50 ms", "p99 ms", "p99.9 ms")
     for name, runs in (("alone", figures.without), ("beside it", figures.beside)):
         table.add_row(name, *(f"{median(runs, part):.2f}" for part in ("p50", "p99", "p999")))

@@ -5,18 +5,17 @@ Both have the same two cores, which they share with the load generator: only CPU
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.load import Clients
 from bench.measure import Bench, Effort, Runs
-from bench.packages import Absent, Program
 from bench.process import LOAD_CORE, SERVER_CORE
-from bench.servers import Server
-from bench.workloads import WORKLOADS, Ground
+from bench.servers import Server, ours, zeroserve_command
+from bench.workloads import FILES, Ground
 
 #: CPU of a request with two loops, in that of a request with one. More would mean that the loops
 #: wait for each other; on two cores that the load generator has a share of, some is its doing.
@@ -26,20 +25,19 @@ LOOPS = (1, 2)
 
 def servers() -> list[Server]:
     """Ourselves, once for each number of loops."""
-    program = Path(sys.executable).with_name("zeroserve")
-    present = Program(str(program)) if program.exists() else Absent("not built")
-    return [Server(_name(loops), present, _command(loops), "--version") for loops in LOOPS]
+    program = ours().program
+    return [Server(_name(loops), program, _command(loops), "--version") for loops in LOOPS]
 
 
-def compare(ground: Ground, wrk: Program, effort: Effort, tell: Callable[[str], None]) -> Runs:
+def compare(ground: Ground, clients: Clients, effort: Effort, tell: Callable[[str], None]) -> Runs:
     """One loop, two loops, one loop, two loops, …"""
-    return Bench(ground, wrk, servers(), tell).all_runs(effort)
+    return Bench(ground, clients, servers(), tell).all_runs(FILES, effort)
 
 
 def ratios(runs: Runs) -> dict[str, float]:
     """For each workload the CPU of a request with two loops in that with one: least of each."""
     found = {}
-    for workload in WORKLOADS:
+    for workload in FILES:
         one, two = (runs[workload.name].get(_name(loops), []) for loops in LOOPS)
         if one and two:
             least = [min(run.us_per_request for run in each) for each in (one, two)]
@@ -55,7 +53,7 @@ def show(talk: Console, runs: Runs) -> int:
         least = [min(run.us_per_request for run in runs[workload][_name(n)]) for n in LOOPS]
         table.add_row(workload, *(f"{each:.2f}" for each in least), f"{ratio:.2f}")
     talk.print(table)
-    fine = len(made) == len(WORKLOADS) and max(made.values()) <= RATIO_WANTED
+    fine = len(made) == len(FILES) and max(made.values()) <= RATIO_WANTED
     talk.print(f"wanted: at most {RATIO_WANTED}" + ("" if fine else ", which is not reached"))
     return 0 if fine else 1
 
@@ -65,10 +63,8 @@ def _name(loops: int) -> str:
 
 
 def _command(loops: int) -> Callable[[str, Ground, int, Path], list[str]]:
-    def command(path: str, ground: Ground, port: int, _own: Path) -> list[str]:
+    def command(path: str, ground: Ground, port: int, own: Path) -> list[str]:
         cores = ["taskset", "-c", f"{SERVER_CORE},{LOAD_CORE}"]  # undoes the pinning to one
-        listen = ["--tls-addr", f"127.0.0.1:{port}", "--cert", str(ground.cert)]
-        more = ["--key", str(ground.key), "--log-format", "off", "--threads", str(loops)]
-        return [*cores, path, *listen, *more, str(ground.tar)]
+        return [*cores, *zeroserve_command(path, ground, port, own), "--threads", str(loops)]
 
     return command
