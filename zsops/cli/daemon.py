@@ -16,6 +16,7 @@ from zsops.cli.options import EnvArgument, EnvOption
 from zsops.cli.watch import watch
 from zsops.config.duration import parse_duration
 from zsops.errors import ExitCode, UsageError
+from zsops.facts.status import troubles
 from zsops.fleet import Fleet
 from zsops.report.quantities import age_text
 
@@ -129,6 +130,10 @@ def _do(
         ],
     }
     invocation.answer("daemon", result, columns(_HEADER, [_row(each) for each in found]), code)
+    if invocation.form == "text":
+        for each in found:
+            for line in troubles(each.state):
+                invocation.say(f"{each.instance} on {each.host}: {line}")
     raise typer.Exit(code)
 
 

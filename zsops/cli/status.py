@@ -12,7 +12,7 @@ from zsops.cli.invocation import Invocation, document, error_object, print_docum
 from zsops.cli.options import EnvOption, PlaceArgument
 from zsops.cli.release_names import remember, remember_more
 from zsops.errors import ExitCode, worst
-from zsops.facts.status import InstanceStatus
+from zsops.facts.status import InstanceStatus, troubles
 from zsops.report.quantities import age_text, days_left_text, short_digest
 
 _HEADER = (
@@ -89,6 +89,7 @@ def _remarks(status: InstanceStatus) -> list[str]:
     remarks = []
     if seen.deadline_s is not None:
         remarks.append(f"{name}: not confirmed, goes back in {seen.deadline_s:.0f} s")
+    remarks += [f"{name}: {line}" for line in troubles(seen.daemon)]
     if seen.drift:
         remarks.append(f"{name}: drift: {seen.drift}")
     if seen.hold is not None:

@@ -62,3 +62,16 @@ def judge(seen: m.Observation) -> State:
     if seen.drift or daemon.release_digest != current.release_digest:
         return "drift"
     return "healthy"
+
+
+def troubles(daemon: m.DaemonState) -> list[str]:
+    """What its supervisor keeps trying, a line each."""
+    return [_trouble(each) for each in daemon.trouble]
+
+
+def _trouble(each: m.Trouble) -> str:
+    what = "its daemon ended or did not start"
+    if each.trying is m.Trying.WAY_BACK:
+        what = "nobody kept the daemon that serves, and the way back to the chosen version failed"
+    times = "once" if each.times == 1 else f"{each.times} times in a row"
+    return f"{what}, {times}; tried again in {each.next_s:.0f} s: {each.error}"

@@ -17,7 +17,7 @@ from zeroserve.control.client import ControlClient
 from zeroserve.errors import DaemonNotRunning, ZeroserveError
 from zsops import process
 from zsops.frozen import replace
-from zsops.host.messages import DaemonState, Listener
+from zsops.host.messages import DaemonState, Listener, Trouble, Trying
 from zsops.host.records import (
     FIRST_SLOT,
     SLOTS,
@@ -50,16 +50,17 @@ class LocalDaemon:
         record = records.load(Daemon, "daemon.json")
         slot = FIRST_SLOT if record is None else record.slot
         supervised = records.supervisor() is not None
+        trouble = _trouble(records) if supervised else ()
         try:
             answer = ControlClient(records.control(slot), _STATUS_TIMEOUT_S).status()
         except DaemonNotRunning:
             failure = records.load(Failure, "failure.json")
             error = None if failure is None else failure.error
-            return DaemonState(running=False, supervised=supervised, error=error)
+            return DaemonState(False, supervised, error=error, trouble=trouble)
         except ZeroserveError as error:
-            return DaemonState(running=False, supervised=supervised, error=error.message)
+            return DaemonState(False, supervised, error=error.message, trouble=trouble)
         shown = _state(answer, supervised, without=f"unix:{records.door(slot)}")
-        return replace(shown, draining=_draining(records, slot))
+        return replace(shown, draining=_draining(records, slot), trouble=trouble)
 
     def reload(self, instance: str, expect: str, timeout_s: float) -> ReloadAnswer:
         client = ControlClient(RunRecords(self._root, instance).socket, timeout_s)
@@ -212,6 +213,17 @@ def start_supervisor(root: Path, instance: str) -> None:
         process.start_logged(argv, log=log, own_session=True).close(10.0)
     finally:
         os.close(log)
+
+
+def _trouble(records: RunRecords) -> tuple[Trouble, ...]:
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    names = ((Trying.START, "failure.json"), (Trying.WAY_BACK, "way-back.json"))
+    found = ((trying, records.load(Failure, name)) for trying, name in names)
+    return tuple(
+        Trouble(trying, each.times, each.error, max(0.0, each.next_at - now))
+        for trying, each in found
+        if each is not None
+    )
 
 
 def _failed_since(records: RunRecords, asked: float) -> str | None:

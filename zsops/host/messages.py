@@ -212,6 +212,23 @@ class Listener:
     address: str
 
 
+class Trying(StrEnum):
+    """What a supervisor keeps trying."""
+
+    START = "start"  # the daemon: it ends by itself, or does not start
+    WAY_BACK = "way-back"  # to the chosen version, since nobody kept the one that serves
+
+
+@frozen
+class Trouble:
+    """What has failed `times` in a row, last with `error`, and is tried again in `next_s`."""
+
+    trying: Trying
+    times: int
+    error: str
+    next_s: float
+
+
 @frozen
 class DaemonState:
     """What the daemon says of itself; `running` false leaves the rest empty."""
@@ -228,6 +245,7 @@ class DaemonState:
     listeners: tuple[Listener, ...] = ()
     error: str | None = None  # why it is not running, or the last reload's failure
     draining: int = 0  # daemons that another has taken over from, and that finish their requests
+    trouble: tuple[Trouble, ...] = ()
 
 
 @frozen

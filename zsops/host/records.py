@@ -104,10 +104,14 @@ class Armed:
 
 @frozen
 class Failure:
-    """`failure.json`: the daemon ended by itself. `at` is on `Clock.now`."""
+    """`failure.json`: the daemon ended by itself, or did not start; `way-back.json`: the chosen
+    version could not take over again. `times`: in a row. `at` and `next_at` are on `Clock.now`.
+    """
 
     error: str
     at: float
+    times: int = 1
+    next_at: float = 0.0
 
 
 class RunRecords:

@@ -22,7 +22,16 @@ from zsops.host import program as programs
 from zsops.host import sockets
 from zsops.host.leaving import Leaving, Process
 from zsops.host.messages import InstanceSettings
-from zsops.host.records import FIRST_SLOT, SLOTS, Daemon, RunRecords, SlotAnswer, SlotWish
+from zsops.host.pauses import Pauses
+from zsops.host.records import (
+    FIRST_SLOT,
+    SLOTS,
+    Daemon,
+    Failure,
+    RunRecords,
+    SlotAnswer,
+    SlotWish,
+)
 from zsops.host.world import Clock
 
 _GRACE_S_MAX = 3600.0  # the supervisor decides when a daemon has drained long enough, not it
@@ -30,6 +39,8 @@ _END_S = 10.0  # what a daemon gets to finish its requests when all of it is to 
 _KILL_S = 5.0
 _ANSWER_S = 1.0
 _ERROR_TEXT_BYTES = 4096
+_BACK_ANSWER_S = 20.0
+_OUR_OWN = ""  # id of the wish that nobody else made: the way back
 
 
 def daemon_argv(
@@ -79,6 +90,8 @@ class Slots:
         self._next_slot = ""
         self._asked: SlotWish | None = None  # whose candidate it is
         self._probation: SlotWish | None = None  # the swap that is not kept yet
+        self._way_back = Pauses()
+        self._back_until = 0.0  # what a candidate of our own has to answer
         self._version: str | None = None  # of the daemon that serves
         self._leaving = Leaving(records, self._boot, say)
         self._log_start = 0
@@ -101,12 +114,16 @@ class Slots:
             self._end_probation()
             return
         self._probation = self._records.load(SlotWish, "probation.json")
-        if self._probation is not None:
+        if self._probation is None:
+            self._end_probation()
+        else:
             self._version = self._probation.version
 
     def _end_probation(self) -> None:
         self._probation = None
+        self._way_back.over()
         self._records.drop("probation.json")
+        self._records.drop("way-back.json")
 
     def _end_left_candidate(self) -> None:
         """A candidate whose swap nobody will ask for any more."""
@@ -271,15 +288,31 @@ class Slots:
             self._end_probation()
             self._drop_candidate(now)  # for the way back: nobody else would end it
         elif self._candidate is None:
-            self._say("nobody kept the daemon that took over: going back")
-            me = process.own_identity()
-            back = SlotWish("", "start", me.pid, me.started, chosen, asked.drain_s)
-            problem = self._start_candidate(back)
-            if problem is not None:
-                self._say(problem)
-        elif self._asked is not None and self._candidate_answers():
-            self._swap(self._asked, now)
-            self._end_probation()
+            if self._way_back.due(now):
+                self._go_back(asked, chosen, now)
+        elif self._asked is not None and self._asked.id == _OUR_OWN:
+            if self._candidate_answers():
+                self._swap(self._asked, now)
+                self._end_probation()
+            elif now >= self._back_until:
+                self._drop_candidate(now)
+                self._not_back(f"it did not answer within {_BACK_ANSWER_S:g} s", now)
+
+    def _go_back(self, asked: SlotWish, chosen: str | None, now: float) -> None:
+        self._say("nobody kept the daemon that took over: going back")
+        me = process.own_identity()
+        back = SlotWish(_OUR_OWN, "start", me.pid, me.started, chosen, asked.drain_s)
+        self._back_until = now + _BACK_ANSWER_S
+        problem = self._start_candidate(back)
+        if problem is not None:
+            self._not_back(problem, now)
+
+    def _not_back(self, error: str, now: float) -> None:
+        pause = self._way_back.failed(now)
+        self._say(f"the way back: {error}; tried again in {pause:g} s")
+        failure = Failure(error, now, self._way_back.times, self._way_back.next_at)
+        with contextlib.suppress(OSError):
+            self._records.save(failure, "way-back.json")
 
     def _candidate_answers(self) -> bool:
         client = ControlClient(self._records.control(self._next_slot), _ANSWER_S)
@@ -295,7 +328,11 @@ class Slots:
         if candidate.poll() is not None:
             self._candidate = self._asked = None
             self._records.drop("candidate.json")
-            self._answer(asked.id, self._last_words() or "it ended without a word")
+            words = self._last_words() or "it ended without a word"
+            if asked.id == _OUR_OWN:
+                self._not_back(words, now)
+            else:
+                self._answer(asked.id, words)
         elif not process.Identity(asked.owner, asked.owner_started).is_alive():
             self._say("whoever asked for the candidate is gone")
             self._drop_candidate(now)
@@ -331,5 +368,6 @@ class Slots:
             "probation.json",
             "slot-wish.json",
             "slot-answer.json",
+            "way-back.json",
         ):
             self._records.drop(name)

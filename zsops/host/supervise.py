@@ -26,15 +26,15 @@ from zsops.host.effects import drive
 from zsops.host.health import settings
 from zsops.host.machine import Machine
 from zsops.host.messages import InstanceSettings
+from zsops.host.pauses import Pauses
 from zsops.host.records import Armed, Failure, RunRecords, Supervisor
 from zsops.host.service import HostService
 from zsops.host.slots import Slots
 
 _LOOK_EVERY_S = 1.0
-_BACKOFF_S_MIN, _BACKOFF_S_MAX = 0.2, 10.0
 _STEADY_S = 5.0  # a daemon that ran this long was not a failed start
 _GRACE_S = 30.0  # what a revert gets to end before it is killed
-_EXPIRE_RETRY_S = 2.0
+_EXPIRE_FIRST_S, _EXPIRE_LAST_S = 2.0, 60.0
 
 
 class Supervise:
@@ -47,10 +47,9 @@ class Supervise:
         self._records = RunRecords(root, instance)
         self._instance = instance
         self._started_at = 0.0
-        self._restart_at = 0.0
-        self._backoff_s = _BACKOFF_S_MIN
+        self._starts = Pauses()
         self._expiry: process.Child | None = None
-        self._expire_at = 0.0
+        self._expiries = Pauses(_EXPIRE_FIRST_S, _EXPIRE_LAST_S)
         self._stopping = False
         self._slots = Slots(
             root, self._records, self._machine.clock, self._settings, self._chosen, self._say
@@ -98,9 +97,10 @@ class Supervise:
         if self._slots.live is not None:
             code = self._slots.live.poll()
             if code is None:
+                self._steady(now)
                 return
             self._ended(code, now)
-        if now >= self._restart_at:
+        if self._starts.due(now):
             self._start(now)
 
     def _start(self, now: float) -> None:
@@ -112,20 +112,24 @@ class Supervise:
         except ZeroserveError as error:
             self._failed(f"error[{error.code}]: {error.message}", now)
 
+    def _steady(self, now: float) -> None:
+        if self._starts.times and now - self._started_at >= _STEADY_S:
+            self._starts.over()
+            self._records.drop("failure.json")
+
     def _ended(self, code: int, now: float) -> None:
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
         steady = now - self._started_at >= _STEADY_S
         if steady:
-            self._backoff_s = _BACKOFF_S_MIN
+            self._starts.over()
         words = self._slots.forget(keep_sockets=steady)
         self._failed(words or f"the daemon ended with {how}", now)
 
     def _failed(self, error: str, now: float) -> None:
-        self._say(f"{error}; next start in {self._backoff_s:g} s")
+        self._say(f"{error}; next start in {self._starts.failed(now):g} s")
+        failure = Failure(error, now, self._starts.times, self._starts.next_at)
         with contextlib.suppress(OSError):  # a full disk: the start is tried again all the same
-            self._records.save(Failure(error, now), "failure.json")
-        self._restart_at = now + self._backoff_s
-        self._backoff_s = min(self._backoff_s * 2, _BACKOFF_S_MAX)
+            self._records.save(failure, "failure.json")
 
     # -- the deadline ----------------------------------------------------------------
 
@@ -143,8 +147,11 @@ class Supervise:
             if code is None:
                 return
             self._expiry = None
-            self._expire_at = now + (0.0 if code == 0 else _EXPIRE_RETRY_S)
-        if now < self._expire_at:
+            if code == 0:
+                self._expiries.over()
+            else:
+                self._expiries.failed(now)
+        if not self._expiries.due(now):
             return
         if recover.overdue(state, now, self._machine.clock.boot_id()) is not None:
             self._say("the deadline passed without a confirmation: reverting")
@@ -155,7 +162,7 @@ class Supervise:
     def _sleep(self, wake: int) -> None:
         timeout = _LOOK_EVERY_S
         if self._slots.live is None:
-            timeout = min(timeout, max(0.0, self._restart_at - self._machine.clock.now()))
+            timeout = min(timeout, max(0.0, self._starts.next_at - self._machine.clock.now()))
         if not select.select([wake], [], [], timeout)[0]:
             return
         with contextlib.suppress(BlockingIOError):
@@ -163,7 +170,7 @@ class Supervise:
             if signals & {signal.SIGTERM, signal.SIGINT}:
                 self._stopping = True
             if signal.SIGUSR1 in signals:
-                self._restart_at, self._backoff_s = 0.0, _BACKOFF_S_MIN
+                self._starts.ask()
 
     def _end(self) -> None:
         self._say("stopping")

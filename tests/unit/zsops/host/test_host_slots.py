@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from support.sites import site
 
 from zsops import process
 from zsops.host import messages as m
+from zsops.host import sockets
 from zsops.host.daemon import LocalDaemon
-from zsops.host.records import Daemon, RunRecords, SlotWish
+from zsops.host.records import Daemon, Failure, RunRecords, SlotWish
 from zsops.host.slots import Slots
 from zsops.transport.memory import MemoryClock
 
@@ -193,3 +195,44 @@ def test_a_way_back_that_is_no_longer_needed_leaves_no_second_daemon(tmp_path: P
         for each in (live, spare):
             each.send(signal.SIGKILL)
             each.close(_WAIT_S)
+
+
+def test_the_way_back_is_tried_with_growing_pauses(tmp_path: Path) -> None:
+    """The chosen version dies at once, while the one that nobody kept serves on."""
+    records = RunRecords(tmp_path, "web")
+    for home in (records.home, tmp_path / records.paths.log):
+        home.mkdir(parents=True)
+    program = tmp_path / "opt/zeroserve/1.0.0/bin/zeroserve"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho error: too old\n")
+    program.chmod(0o755)
+    said: list[str] = []
+    clock = MemoryClock()
+    slots = Slots(tmp_path, records, clock, lambda: SETTINGS, lambda: "1.0.0", said.append)
+    with (tmp_path / "log").open("wb") as log:
+        live = process.start_logged(["sleep", "60"], log=log.fileno())
+    try:
+        slots._listeners = sockets.bind(SETTINGS)
+        slots.live, slots._probation = live, SlotWish("1", "swap", 0, 0)
+        now, tried = 0.0, []
+        while now < 60.0:
+            slots.attend(now)
+            if slots._candidate is not None:
+                tried.append(now)
+                assert slots._candidate.wait(_WAIT_S) == 0
+            now = round(now + 0.1, 1)
+        gaps = [later - at for at, later in itertools.pairwise(tried)]
+        # A tenth or two are the looks at which its end is seen, and that it is time.
+        assert gaps == pytest.approx([0.3, 0.5, 0.9, 1.7, 3.3, 6.5, *[10.1] * 4], abs=0.11)
+        failure = records.load(Failure, "way-back.json")
+        assert failure is not None
+        assert (failure.times, failure.error) == (len(tried), "error: too old")
+        assert live.poll() is None
+        slots._version = "1.0.0"  # somebody chose the one that serves
+        slots.attend(now)
+        assert records.load(Failure, "way-back.json") is None
+    finally:
+        live.send(signal.SIGKILL)
+        live.close(_WAIT_S)
+        for each in slots._listeners:
+            each.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from support.polling import wait_until
 from support.sites import site
 
 from zsops.errors import DaemonFailed
+from zsops.facts.status import troubles
 from zsops.host import messages as m
 from zsops.host.daemon import LocalDaemon
 
@@ -85,6 +87,25 @@ def test_why_a_daemon_does_not_start_is_told(host: LocalHost) -> None:
                 session.start_daemon("web")
             other.supervisor()
             assert session.stop_daemon("web")
+
+
+def test_a_daemon_that_dies_at_once_is_told_of_with_its_next_start() -> None:
+    dies = (sys.executable, "-c", "raise SystemExit('error: broken')")
+    with local_host(dies) as host:
+        host.install()
+        with host.transport.connect() as session, pytest.raises(DaemonFailed, match="broken"):
+            session.start_daemon("web")
+        host.supervisor()
+
+        def tried() -> int:
+            return sum(each.times for each in _status(host).trouble)
+
+        wait_until(lambda: tried() > 3, what="four attempts")
+        (trouble,) = _status(host).trouble
+        assert (trouble.trying, trouble.error) == (m.Trying.START, "error: broken")
+        assert 0.0 <= trouble.next_s <= 10.0
+        (line,) = troubles(_status(host))
+        assert line.endswith("s: error: broken")
 
 
 def test_a_deadline_that_passed_while_all_was_down_is_kept_at_the_next_start(
