@@ -7,6 +7,7 @@ from typing import Literal
 
 from zsops.errors import DaemonStopped, NotInstalled, UnsafeHost, ZsopsError
 from zsops.host import messages as m
+from zsops.host.upkeep import Trouble, Trying
 
 State = Literal[
     "healthy", "unconfirmed", "drift", "stopped", "unsafe", "not deployed", "unreachable"
@@ -69,9 +70,9 @@ def troubles(daemon: m.DaemonState) -> list[str]:
     return [_trouble(each) for each in daemon.trouble]
 
 
-def _trouble(each: m.Trouble) -> str:
+def _trouble(each: Trouble) -> str:
     what = "its daemon ended or did not start"
-    if each.trying is m.Trying.WAY_BACK:
+    if each.trying is Trying.WAY_BACK:
         what = "nobody kept the daemon that serves, and the way back to the chosen version failed"
     times = "once" if each.times == 1 else f"{each.times} times in a row"
     return f"{what}, {times}; tried again in {each.next_s:.0f} s: {each.error}"

@@ -17,7 +17,7 @@ from zeroserve.control.client import ControlClient
 from zeroserve.errors import DaemonNotRunning, ZeroserveError
 from zsops import process
 from zsops.frozen import replace
-from zsops.host.messages import DaemonState, Listener, Trouble, Trying
+from zsops.host.messages import DaemonState, Listener
 from zsops.host.records import (
     FIRST_SLOT,
     SLOTS,
@@ -28,6 +28,7 @@ from zsops.host.records import (
     SlotAnswer,
     SlotWish,
 )
+from zsops.host.upkeep import Trouble, Trying
 from zsops.host.world import Fetched, ReloadAnswer, Started, Target
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from zsops.frozen import frozen, hidden
-from zsops.host.upkeep import Held
+from zsops.host.upkeep import Held, Trouble
 
 PROTOCOL_VERSION = 1
 # A host also answers the version before its own, so that operators need not update in lockstep.
@@ -210,23 +210,6 @@ class Listener:
 
     scheme: str
     address: str
-
-
-class Trying(StrEnum):
-    """What a supervisor keeps trying."""
-
-    START = "start"  # the daemon: it ends by itself, or does not start
-    WAY_BACK = "way-back"  # to the chosen version, since nobody kept the one that serves
-
-
-@frozen
-class Trouble:
-    """What has failed `times` in a row, last with `error`, and is tried again in `next_s`."""
-
-    trying: Trying
-    times: int
-    error: str
-    next_s: float
 
 
 @frozen

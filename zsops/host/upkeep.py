@@ -22,6 +22,23 @@ class HostFacts:
     free_bytes: int  # where zsops keeps its state
 
 
+class Trying(StrEnum):
+    """What a supervisor keeps trying."""
+
+    START = "start"  # the daemon: it ends by itself, or does not start
+    WAY_BACK = "way-back"  # to the chosen version, since nobody kept the one that serves
+
+
+@frozen
+class Trouble:
+    """What has failed `times` in a row, last with `error`, and is tried again in `next_s`."""
+
+    trying: Trying
+    times: int
+    error: str
+    next_s: float
+
+
 class Log(StrEnum):
     """A log of an instance."""
 

@@ -17,6 +17,7 @@ from zsops.errors import DaemonFailed
 from zsops.facts.status import troubles
 from zsops.host import messages as m
 from zsops.host.daemon import LocalDaemon
+from zsops.host.upkeep import Trying
 
 ONE, TWO = site("one"), site("two")
 
@@ -102,7 +103,7 @@ def test_a_daemon_that_dies_at_once_is_told_of_with_its_next_start() -> None:
 
         wait_until(lambda: tried() > 3, what="four attempts")
         (trouble,) = _status(host).trouble
-        assert (trouble.trying, trouble.error) == (m.Trying.START, "error: broken")
+        assert (trouble.trying, trouble.error) == (Trying.START, "error: broken")
         assert 0.0 <= trouble.next_s <= 10.0
         (line,) = troubles(_status(host))
         assert line.endswith("s: error: broken")
