@@ -145,6 +145,74 @@ def _first(place: Place) -> str:
     return next(each for each in releases if each.startswith("000001"))
 
 
+#: What visitors' answers, addresses and a log hold, by where it is.
+TOKENS = {
+    where: f"k9-{where}-{'7f3a' * 3}-z7"
+    for where in ("cookie", "query", "state", "challenge", "csrf", "json", "log")
+}
+_CHECKS = """{{src: site, checks: [
+    {{path: "/login?code={query}", status: 302}}, {{path: "/{page}", status: 200}}]}}"""
+#: Where they are by right: the site's bytes, and the logs themselves.
+HOLDS_TOKENS = re.compile(
+    r"state/(blobs/.*|i/web/releases/.*/site\.tar|i/web/log/(daemon|access)\.log)"
+)
+
+
+def _fail_with(place: Place, page: str, status: int) -> None:
+    """A deployment whose check of `page` fails; the site answers with tokens of all kinds."""
+    text = (place.directory / "zsops.yaml").read_text()
+    checks = _CHECKS.format(query=TOKENS["query"], page=page).replace("200", str(status))
+    text = re.sub(r"hello: \{src(.|\n)*?\}\n(?=environ)", f"hello: {checks}\n", text)
+    text = text.replace("timeout: 10s", "timeout: 2s")
+    (place.directory / "zsops.yaml").write_text(text)
+    site = place.directory / "site"
+    (site / "data.json").write_text(f'{{"access_token":"{TOKENS["json"]}","page":"{page}"}}')
+    (site / "form.html").write_text(f'<input name="csrf" value="{TOKENS["csrf"]}">{page}')
+    (site / "_headers").write_text(
+        f"/*\n  Set-Cookie: id={TOKENS['cookie']}\n"
+        f"  WWW-Authenticate: Digest nonce={TOKENS['challenge']}\n"
+    )
+    target = f"https://example.org/in?state={TOKENS['state']}"
+    (site / "_redirects").write_text(f"/login {target} 302\n")
+    with (place.state / "i" / "web" / "log" / "daemon.log").open("a") as log:
+        log.write(f"connection of 127.0.0.1: GET /a?b={TOKENS['log']} ended\n")
+    assert place.zsops("deploy", "--jsonl", "--yes").code == 8
+
+
+def test_evidence_holds_no_token(place: Place) -> None:
+    assert place.zsops("deploy", "--yes").code == 0
+    place.secrets = [Secret(where, b"", (token.encode(),)) for where, token in TOKENS.items()]
+    for page, status in (
+        ("data.json", 404),
+        ("form.html", 404),
+        ("login?code=" + TOKENS["query"], 200),
+    ):
+        _fail_with(place, page, status)
+    for arguments in (
+        ("history", "--evidence", "--all"),
+        ("history", "--evidence", "--all", "--json"),
+        ("history", "--all", "--json"),
+        ("status", "--json"),
+        ("audit", "--json"),
+    ):
+        assert place.zsops(*arguments).code == 0
+    shown = b"".join(data for name, data in place.said.items() if "--evidence" in name)
+    for part in (
+        b"/login?code=",
+        b"https://example.org/in?state=",
+        b"set-cookie",
+        b"GET /a?b=",
+    ):
+        assert part in shown
+    searched = {
+        path: data
+        for path, data in place.places().items()
+        if path.startswith(("state/", "zsops ")) and not HOLDS_TOKENS.fullmatch(path)
+    }
+    assert sum(path.endswith("/evidence.json") for path in searched) == 3
+    assert leaks(place.secrets, searched) == []
+
+
 #: What a careless line would do with the plain bytes, put where both sides open files.
 PLANTS = {
     "stderr": "sys.stderr.write(plain.decode())",

@@ -132,8 +132,8 @@ class _Visit:
             )
 
     def _failed(self, path: str, problem: str) -> ProbeFailed:
-        spoken = SPOKEN[self._protocol]
-        return ProbeFailed(f"`https://{self._listener}{path}` over {spoken}: {problem}")
+        where = f"`https://{self._listener}{compare.shown(path)}` over {SPOKEN[self._protocol]}"
+        return ProbeFailed(f"{where}: {problem}")
 
 
 def _way(listener: str, reach: str | None) -> tuple[str, int]:

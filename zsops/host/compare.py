@@ -32,6 +32,15 @@ class Compared:
     problem: str | None = None
 
 
+def shown(path: str) -> str:
+    """A path as it may be told: what is secret in it stays with the project's file."""
+    if not any(each in path for each in "?;@#"):
+        return path  # without 10 ms of patterns, which most sessions never need
+    from zsops.host import redact
+
+    return redact.url(path)
+
+
 def statuses(check: StatusCheck) -> str:
     """`200 or 204`."""
     return " or ".join(str(status) for status in check.status)
@@ -49,10 +58,21 @@ def with_check(check: StatusCheck, answer: Answered) -> Compared:
     have = {name.lower(): value for name, value in answer.headers}
     for name, value in check.header:
         if have.get(name) != value:
-            shown = f"`{name}: {have[name]}`" if name in have else f"no `{name}`"
-            text = f"header `{name}` is `{have.get(name, '')}`, expected `{value}`"
-            return Compared(f"`{name}: {value}`", shown, text)
+            return _headers(name, value, have.get(name))
     return Compared(wanted, got)
+
+
+def _headers(name: str, wanted: str, got: str | None) -> Compared:
+    from zsops.host import redact
+
+    value = redact.header(name, wanted, asked=True)
+    if got is None:
+        text = f"there is no header `{name}`, expected `{value}`"
+        return Compared(f"`{name}: {value}`", f"no `{name}`", text)
+    found = redact.header(name, got, asked=True)
+    differs = "" if found != value else "; what differs is not shown"
+    text = f"header `{name}` is `{found}`, expected `{value}`{differs}"
+    return Compared(f"`{name}: {value}`", f"`{name}: {found}`", text)
 
 
 def with_content(content: ContentCheck, answer: Answered) -> Compared:

@@ -1,12 +1,14 @@
 """What is kept of a deployment that failed here: a person asks for it after the host went back.
 
 It lies in the directory of the release that failed, is bounded in size, and goes with the release.
-Keeping it must never stand in the way of going back: a full disk means that there is none.
+Keeping it must never stand in the way of going back: a full disk means that there is none. What
+is secret of it (`redact.py`) never reaches the disk.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from zsops.errors import HostError, ProtocolMismatch
 from zsops.host import health, journal, logs, store
@@ -23,8 +25,9 @@ _HEADERS_MAX = 40
 _LOG_LINES = 40
 _RESULTS_MAX = 40
 _RELEASES_MAX = 20
-#: Headers that give a visitor rights: the health check's own, but a person pastes evidence around.
-_SECRET_HEADERS = frozenset({"set-cookie", "authorization", "www-authenticate"})
+#: Of a text, times what is kept of it, that is searched for what to leave out: most of it is kept,
+#: and a long line must not take long.
+_LOOK = 4
 #: Which step a deployment was about to take when it was stopped from outside.
 _STOPPED_IN = {
     Phase.ARMED: Step.SWITCH,
@@ -83,14 +86,28 @@ def _gather(
     problem: str,
     verdict: health.Verdict | None,
 ) -> Steps[Evidence]:
+    from zsops.host import redact  # a failure can afford its patterns
+
     at = yield from do(WallTime())
     secret = ((yield from do(ReadFile(paths.probe_secret))) or b"").decode().strip()
     said = yield from logs.read(ReadLog(paths.name, Log.DAEMON, lines=_LOG_LINES))
     answer = None if verdict is None else verdict.answer
     results = () if verdict is None else verdict.results[-_RESULTS_MAX:]
 
-    def clean(text: str, bytes_max: int = _TEXT_BYTES_MAX) -> str:
-        return shortened(text.replace(secret, "…") if secret else text, bytes_max)
+    def clean(
+        text: str,
+        bytes_max: int = _TEXT_BYTES_MAX,
+        by: Callable[[str], str] = redact.line,
+    ) -> str:
+        text = text.replace(secret, redact.HIDDEN) if secret else text
+        return shortened(by(text[: bytes_max * _LOOK]), bytes_max)
+
+    def header(name: str, value: str) -> tuple[str, str]:
+        return clean(name), clean(value, by=lambda text: redact.header(name, text))
+
+    def body(raw: bytes) -> str:
+        text = raw[: _BODY_BYTES_MAX * _LOOK].decode("utf-8", "replace")
+        return clean(text, _BODY_BYTES_MAX, redact.body)
 
     return Evidence(
         release=release,
@@ -103,12 +120,7 @@ def _gather(
         status=0 if answer is None else answer.status,
         headers=()
         if answer is None
-        else tuple(
-            (clean(name), "…" if name.lower() in _SECRET_HEADERS else clean(value))
-            for name, value in answer.headers[:_HEADERS_MAX]
-        ),
-        body=""
-        if answer is None
-        else clean(answer.body[:_BODY_BYTES_MAX].decode("utf-8", "replace"), _BODY_BYTES_MAX),
+        else tuple(header(*each) for each in answer.headers[:_HEADERS_MAX]),
+        body="" if answer is None else body(answer.body),
         log=tuple(clean(line) for line in said.lines),
     )

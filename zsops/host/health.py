@@ -232,7 +232,7 @@ def _probe_complaint(answer: Fetched, wanted: _Wanted) -> tuple[str | None, str]
 
 def _check(target: Target, check: StatusCheck, timeout_s: float) -> Steps[_Finding]:
     answer = yield from do(Fetch(target, check.path, timeout_s))
-    where = f"`{check.host}{check.path}`{_over(target)}"
+    where = f"`{check.host}{compare.shown(check.path)}`{_over(target)}"
     if answer.error is not None:
         return _unanswered(where, compare.statuses(check), answer)
     return _judged(where, compare.with_check(check, answer), answer)

@@ -124,7 +124,7 @@ def test_other_bytes_a_status_and_a_header_are_told(
         said = asked(files=(), checks=(m.StatusCheck("/check"),))
         assert said.endswith("status 500, expected 200")
         said = asked(files=(), checks=(m.StatusCheck("/", header=(("x-zs", "ok"),)),))
-        assert said.endswith("header `x-zs` is ``, expected `ok`")
+        assert said.endswith("there is no header `x-zs`, expected `ok`")
         said = asked(files=(), checks=(m.StatusCheck("/", body_contains="shop"),))
         assert said.endswith("the body lacks `shop`")
 
