@@ -132,12 +132,12 @@ EXPLANATIONS: dict[str, str] = {
         "value of another kind, or no case at all."
     ),
     "dev-watch": (
-        "`zeroserve dev` cannot see changes of the folder: the library of the extra `dev-server` "
-        "is not installed, or the system's watches are used up."
+        "`zeroserve dev` or `zsops dev` cannot see changes of files: the library of the extra "
+        "`dev-server` is not installed, or the system's watches are used up."
     ),
     "dev-server": (
-        "The server that `zeroserve dev` started has ended before it could serve. What it said "
-        "stands above."
+        "The server that `zeroserve dev` or `zsops dev` started has ended before it could serve. "
+        "What it said stands above."
     ),
     "pack-epoch": ("`SOURCE_DATE_EPOCH` is set and is not a whole number of seconds since 1970."),
     "pack-output": (

@@ -90,29 +90,36 @@ def run(
     timeout_s: float,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    with_children: bool = False,
 ) -> Finished:
     """Run a program to its end; `TimeoutError` when it takes longer, `OSError` when it can't start.
 
-    `env` is added to ours.
+    `env` is added to ours. `with_children`: what is stopped before its end (`^C`, its time is up)
+    is stopped with all that it has started; it has a session of its own for that.
     """
     import subprocess  # noqa: TID251
 
-    try:
-        done = subprocess.run(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            cwd=cwd,
-            env=None if env is None else {**os.environ, **env},
-            check=False,
-        )
-    except subprocess.TimeoutExpired as late:
-        raise TimeoutError(f"`{argv[0]}` took longer than {timeout_s:g} s") from late
+    with subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=None if env is None else {**os.environ, **env},
+        start_new_session=with_children,
+    ) as child:
+        try:
+            output, errors = child.communicate(timeout=timeout_s)
+        except BaseException as ended:
+            if with_children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
+            if isinstance(ended, subprocess.TimeoutExpired):
+                raise TimeoutError(f"`{argv[0]}` took longer than {timeout_s:g} s") from ended
+            raise
     return Finished(
-        done.returncode,
-        done.stdout.decode("utf-8", "replace"),
-        done.stderr.decode("utf-8", "replace"),
+        child.returncode, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
     )
 
 

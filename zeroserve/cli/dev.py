@@ -1,19 +1,14 @@
 """Dev: `zeroserve dev DIR`, a folder served on this machine while it is worked on."""
 
-import signal
-import tempfile
-from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import click
 
-from zeroserve.dev.events import EventServer
-from zeroserve.dev.session import END_SECONDS_MAX, Session
-from zeroserve.dev.watch import watching
+from zeroserve.dev.serve import listen_arguments, serve
+from zeroserve.dev.session import build_folder
+from zeroserve.dev.watch import WholeFolder
 from zeroserve.errors import EXIT_OK, EXIT_REFUSED, PackRefused
-
-#: How often it is looked whether the server still runs.
-LOOK_SECONDS = 1.0
 
 
 @click.command("dev", short_help="Serve a folder on this machine; every change is shown at once.")
@@ -36,27 +31,7 @@ def dev_command(directory: str, address: str, plain: str | None) -> int:
     tree = Path(directory)
     if not tree.is_dir():
         raise PackRefused("pack-not-directory", f"`{directory}` is no directory")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the server ends with us
-    listen = ["--addr", plain] if plain else ["--tls-addr", address, "--dev-cert"]
-    try:
-        return _develop(tree, listen)
-    except KeyboardInterrupt:
-        return EXIT_OK  # whenever it comes: while the server starts, too
-
-
-def _develop(tree: Path, listen: list[str]) -> int:
-    with (
-        watching(tree) as changes,
-        closing(EventServer()) as events,
-        tempfile.TemporaryDirectory(prefix="zeroserve-dev-") as place,
-    ):
-        session = Session(tree, Path(place), events, lambda text: click.echo(text, err=True))
-        session.build_first()
-        child = session.start([*listen, "--grace", "1"])
-        try:
-            while not child.has_ended():
-                if changes.wait(LOOK_SECONDS):
-                    session.refresh()
-        finally:
-            child.end(END_SECONDS_MAX)
-    return EXIT_REFUSED
+    listen = listen_arguments(plain or address, plain=plain is not None)
+    say = partial(click.echo, err=True)
+    is_good = serve(partial(build_folder, tree), lambda: WholeFolder(tree), listen, say, say)
+    return EXIT_OK if is_good else EXIT_REFUSED

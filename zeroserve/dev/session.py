@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zeroserve.control.client import ControlClient
@@ -18,17 +18,33 @@ CONTROL_SECONDS_MAX = 30.0
 END_SECONDS_MAX = 5.0
 
 Say = Callable[[str], None]
+#: Writes the tarball to a path, the text added to its pages; its warnings. Raises `NotBuilt`.
+Build = Callable[[Path, bytes], Sequence[str]]
+
+
+class NotBuilt(Exception):  # noqa: N818 # named for what happened, as in `zeroserve.errors`
+    """The site can't be built; the text is what a person reads, in the terminal and the browser."""
+
+
+def build_folder(directory: Path, tar: Path, suffix: bytes) -> Sequence[str]:
+    """Pack `directory` as it is."""
+    try:
+        with atomic_output(tar) as output:
+            return pack(directory, output, PackOptions(page_suffix=suffix)).warnings
+    except ZeroserveError as error:
+        raise NotBuilt(error.render()) from error
 
 
 class Session:
-    """One folder in service. `place` is a folder for the tarball and the control socket."""
+    """One site in service. `place` is a folder for the tarball and the control socket."""
 
-    def __init__(self, directory: Path, place: Path, events: EventServer, say: Say) -> None:
-        """Prepare; nothing is started yet."""
-        self._directory = directory
+    def __init__(self, build: Build, place: Path, events: EventServer, say: Say, warn: Say) -> None:
+        """Prepare; nothing is started yet. `warn` is told what is wrong, `say` the rest."""
+        self._write = build
         self._place = place
         self._events = events
         self._say = say
+        self._warn = warn
         self._built = 0
         self._client = ControlClient(place / "control.sock", CONTROL_SECONDS_MAX)
 
@@ -38,16 +54,18 @@ class Session:
         return self._place / "site.tar"
 
     def build(self) -> bool:
-        """Pack the folder. False when it can't be: the former build stays, and pages show why."""
+        """Build the site. False when it can't be: the former build stays, and pages show why."""
         try:
-            self._pack(self._directory)
-        except ZeroserveError as error:
-            self._fault(error.render())
+            warnings = self._write(self.tar, self._suffix())
+        except NotBuilt as fault:
+            self._fault(str(fault))
             return False
+        for warning in warnings:
+            self._warn(f"warning: {warning}")
         return True
 
     def build_first(self) -> None:
-        """Pack the folder, or a page that shows why it can't be."""
+        """Build the site, or a page that shows why it can't be."""
         if self.build():
             self._events.site(self._built)
         else:
@@ -55,7 +73,7 @@ class Session:
             empty.mkdir()
             for name in ("index.html", "404.html"):
                 (empty / name).write_bytes(EMPTY_PAGE)
-            self._pack(empty)
+            build_folder(empty, self.tar, self._suffix())
 
     def start(self, arguments: list[str]) -> Child:
         """Start the server and wait until it serves. Raises `ZeroserveError` (`dev-server`)."""
@@ -88,13 +106,9 @@ class Session:
         self._say(f"built in {(time.monotonic() - began) * 1000:.0f} ms")
         self._events.site(self._built)
 
-    def _pack(self, directory: Path) -> None:
-        options = PackOptions(page_suffix=page_suffix(self._events.url, self._built))
-        with atomic_output(self.tar) as output:
-            result = pack(directory, output, options)
-        for warning in result.warnings:
-            self._say(f"warning: {warning}")
+    def _suffix(self) -> bytes:
+        return page_suffix(self._events.url, self._built)
 
     def _fault(self, text: str) -> None:
-        self._say(text)
+        self._warn(text)
         self._events.fault(text)

@@ -27,7 +27,9 @@ def run_build(
     """
     shown = " ".join(build.run)
     try:
-        done = run(build.run, timeout_s=build.timeout / 1000, cwd=cwd, env=extra)
+        done = run(
+            build.run, timeout_s=build.timeout / 1000, cwd=cwd, env=extra, with_children=True
+        )
     except TimeoutError:
         raise BuildError(
             f"site `{site}`: `{shown}` took longer than {format_duration(build.timeout)}",

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -71,6 +71,18 @@ def build_site(
     `environment` is added to that of the build program. Raises UnknownName, or BuildError with the
     last lines the program printed.
     """
+    tree = built_tree(project, name, on_line=on_line, environment=environment)
+    return pack_tree(name, project.site(name), tree, out / f"{name}.tar")
+
+
+def built_tree(
+    project: Project,
+    name: str,
+    *,
+    on_line: OnLine | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Path:
+    """The directory to pack, after the build has run if there is one. Raises as `build_site`."""
     site = project.site(name)
     tree = project.directory / site.src
     if site.build is not None:
@@ -90,7 +102,7 @@ def build_site(
             f"site `{name}`: there is no directory `{site.src}`",
             hint="`src` is relative to the directory of `zsops.yaml`",
         )
-    return pack_tree(name, site, tree, out / f"{name}.tar")
+    return tree
 
 
 def pack_tree(
@@ -101,11 +113,7 @@ def pack_tree(
     Without `script_cache` every script is compiled anew. Raises BuildError.
     """
     try:
-        options = PackOptions(
-            mtime=epoch_from_environment(os.environ), scripts=ScriptChoice(cache=script_cache)
-        )
-        with _selected(site, tree) as (directory, warnings), atomic_output(tar) as output:
-            result = _pack_selected(directory, tree, output, options)
+        result = _write(site, tree, tar, script_cache=script_cache)
         index = read_index(tar)
         with tar.open("rb") as file:
             places = [(each.offset, each.size) for each in index.members]
@@ -122,8 +130,32 @@ def pack_tree(
         size=result.size,
         members=index.members,
         extents=extents,
-        warnings=tuple(sorted({*warnings, *result.warnings})),
+        warnings=result.warnings,
     )
+
+
+def write_tar(name: str, site: Site, tree: Path, tar: Path, *, page_suffix: bytes) -> PackResult:
+    """As `pack_tree`, with `page_suffix` at the end of every page: for a development server, which
+    wants no member index. Raises BuildError."""
+    try:
+        return _write(site, tree, tar, page_suffix=page_suffix)
+    except ZeroserveError as error:
+        raise BuildError(f"site `{name}`: {error.message}", hint=error.hint) from error
+    except OSError as error:
+        raise BuildError(f"site `{name}`: `{error.filename}`: {error.strerror}") from error
+
+
+def _write(
+    site: Site, tree: Path, tar: Path, *, script_cache: bool = True, page_suffix: bytes = b""
+) -> PackResult:
+    options = PackOptions(
+        mtime=epoch_from_environment(os.environ),
+        scripts=ScriptChoice(cache=script_cache),
+        page_suffix=page_suffix,
+    )
+    with _selected(site, tree) as (directory, warnings), atomic_output(tar) as output:
+        result = _pack_selected(directory, tree, output, options)
+    return replace(result, warnings=tuple(sorted({*warnings, *result.warnings})))
 
 
 def _pack_selected(

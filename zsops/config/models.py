@@ -71,7 +71,7 @@ class Build(Section):
     run: Argv = Field(description="program and arguments, run in the project's directory, no shell")
     out: str = Field(min_length=1, description="directory the program writes: the tree to pack")
     inputs: tuple[str, ...] = Field(
-        default=(), description="what the build reads (patterns); for the record"
+        default=(), description="what the build reads beside `src` (patterns): `dev` watches it"
     )
     timeout: Duration = Field(default=600_000, description="time after which the build is stopped")
 
