@@ -10,10 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.material import OperatorKey, Pair, keep, make_pair
-from support.process import PROGRAMS, Finished, run
-
-from zsops.transport.local import LocalTransport
+from support.material import Pair, keep, make_pair
+from support.tls_project import TlsProject
 
 pytestmark = pytest.mark.e2e
 
@@ -38,14 +36,11 @@ environments:
 """
 
 
-class Place:
+class Place(TlsProject):
     """A project with two sites and two certificates, and its host."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.operator = OperatorKey.make(directory / "operator.age")
-        with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-            self.port: int = taken.getsockname()[1]
+        super().__init__(directory)
         (directory / "zsops.yaml").write_text(CONFIG.format(port=self.port))
         self.pairs: dict[str, Pair] = {}
         for name in ("shop", "blog"):
@@ -57,10 +52,6 @@ class Place:
         pair = make_pair(f"{name}.example")
         keep(self.directory, pair, self.operator.recipient, name=name)
         self.pairs[f"{name}.example"] = pair
-
-    def zsops(self, *arguments: str) -> Finished:
-        env = {"ZSOPS_ROOT": str(self.directory / "state"), **self.operator.env}
-        return run([PROGRAMS / "zsops", *arguments], cwd=self.directory, env=env)
 
     def page(self, name: str) -> bytes:
         """The front page under a name, which must show that name's newest certificate."""
@@ -78,9 +69,7 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
     yield made
-    if (tmp_path / "state").exists():
-        with LocalTransport(tmp_path / "state").connect() as session:
-            session.stop_daemon("web")
+    made.stop()
 
 
 def test_each_name_has_its_certificate_and_each_is_renewed_alone(place: Place) -> None:

@@ -10,16 +10,13 @@ import socket
 import ssl
 import traceback
 from collections.abc import Iterator
-from contextlib import closing
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
-from support.material import NAME, OperatorKey, Pair, keep, make_pair
-from support.process import PROGRAMS, Finished, run
-
-from zsops.transport.local import LocalTransport
+from support.material import NAME, Pair, keep, make_pair
+from support.tls_project import TlsProject
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("load")]
 
@@ -67,17 +64,14 @@ def _shake_hands(port: int, anchor: str, stop: Event, result: Connection) -> Non
     result.send((count, leaves, failure))
 
 
-class Place:
+class Place(TlsProject):
     """A project whose certificates all come from one issuer, which clients trust."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.operator = OperatorKey.make(directory / "operator.age")
+        super().__init__(directory)
         self.issuer: Pair = make_pair("issuer.example", ca=True)
         self.anchor = directory / "issuer.crt"
         self.anchor.write_bytes(self.issuer.cert)
-        with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-            self.port: int = taken.getsockname()[1]
         (directory / "site").mkdir()
         (directory / "site" / "index.html").write_text("<title>one</title>")
         (directory / "zsops.yaml").write_text(CONFIG.format(port=self.port, name=NAME))
@@ -89,18 +83,12 @@ class Place:
         leaf = pair.cert.decode().partition("-----END CERTIFICATE-----")
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(leaf[0] + leaf[1])).hexdigest()
 
-    def zsops(self, *arguments: str) -> Finished:
-        env = {"ZSOPS_ROOT": str(self.directory / "state"), **self.operator.env}
-        return run([PROGRAMS / "zsops", *arguments], cwd=self.directory, env=env)
-
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
     yield made
-    if (tmp_path / "state").exists():
-        with LocalTransport(tmp_path / "state").connect() as session:
-            session.stop_daemon("web")
+    made.stop()
 
 
 def test_no_handshake_fails_while_certificates_change(place: Place) -> None:

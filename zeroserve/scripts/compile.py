@@ -15,6 +15,7 @@ from pathlib import Path
 
 from zeroserve.errors import PackRefused
 from zeroserve.process import run_to_end
+from zeroserve.scripts.advice import advice
 from zeroserve.scripts.cache import Cache, key_of
 from zeroserve.scripts.compiler import Compiler, flags_of_record, header_bytes
 from zeroserve.scripts.job import Compiled, CompileJob
@@ -35,7 +36,8 @@ class CompileFailed(PackRefused):  # named like its neighbours in `errors`
         """Make the refusal from the scripts' names and what the compiler said."""
         which = ", ".join(f"`{name}`" for name in names)
         does = "does" if len(names) == 1 else "do"
-        super().__init__("script-compile", f"{which} {does} not compile\n{diagnostics}")
+        message = f"{which} {does} not compile\n{diagnostics}"
+        super().__init__("script-compile", message, hint=advice(diagnostics))
         self.diagnostics = diagnostics
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from zeroserve.bridge.trial import Headers, ScriptRun, TrialAnswer, TrialRequest
 
 BODY_SHOWN_MAX = 2000
+HEADER_PREFIX = "zs.response.header."
 _VERDICTS = {
     "script": "a script",
     "site": "the site's files",
     "failed": "a failed script",
     "aborted": "nobody: a script closed the connection",
-    "endless": "nobody: a script did not end",
+    "endless": "nobody: a script did not end within 5 s",
 }
 
 
@@ -25,7 +26,7 @@ def explain_lines(request: TrialRequest, answer: TrialAnswer) -> list[str]:
         lines += ["no script ran", ""]
     for run in answer.runs:
         lines += [*_run_lines(run), ""]
-    lines += _section("metadata", [f"{key} = {value}" for key, value in answer.metadata.items()])
+    lines += _section("metadata", list(_metadata_lines(answer)))
     if answer.request is not None:
         method, target, headers = answer.request
         lines += _section("request, as scripts left it", [f"{method} {target}", *_fields(headers)])
@@ -80,9 +81,18 @@ def explain_document(request: TrialRequest, answer: TrialAnswer) -> dict[str, ob
 def _run_lines(run: ScriptRun) -> Iterator[str]:
     indent = "  " * run.depth
     cost = f"{run.fuel} fuel  {run.cpu_ns / 1000:.1f} µs CPU"
-    yield f"{indent}{run.script}  {run.function}  {run.outcome}  {cost}"
+    yield f"{indent}{run.script}  {run.function}  {run.outcome or 'did not end'}  {cost}"
     for call in run.calls:
         yield f"{indent}  {call.helper}({', '.join(call.arguments)}) = {call.result}"
+
+
+def _metadata_lines(answer: TrialAnswer) -> Iterator[str]:
+    """A header that could not be sent is left out of the answer without a word: here it is told."""
+    for key, value in answer.metadata.items():
+        shown = value.encode("unicode_escape").decode() if not value.isprintable() else value
+        name = key.removeprefix(HEADER_PREFIX)
+        lost = name != key and answer.status and not answer.values(name)
+        yield f"{key} = {shown}" + ("   (not sent: no valid header)" if lost else "")
 
 
 def _section(title: str, lines: list[str] | tuple[str, ...]) -> list[str]:

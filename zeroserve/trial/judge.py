@@ -10,6 +10,10 @@ from zeroserve.bridge.trial import TrialAnswer
 from zeroserve.trial.cases import Expectation
 
 SHOWN_MAX = 400
+_SILENCE = {
+    "endless": "no answer: a script did not end within 5 s",
+    "aborted": "no answer: a script closed the connection",
+}
 
 
 def differences(expected: Expectation, answer: TrialAnswer) -> list[str]:
@@ -19,7 +23,8 @@ def differences(expected: Expectation, answer: TrialAnswer) -> list[str]:
 
 def _head(expected: Expectation, answer: TrialAnswer) -> Iterator[str]:
     if expected.status is not None and expected.status != answer.status:
-        yield f"status: expected {expected.status}, got {answer.status}"
+        found = answer.status or _SILENCE.get(answer.answered_by, "no answer")
+        yield f"status: expected {expected.status}, got {found}"
     if expected.answered_by is not None and expected.answered_by != answer.answered_by:
         yield f"answered by: expected {expected.answered_by}, got {answer.answered_by}"
 
@@ -52,8 +57,17 @@ def _body(expected: Expectation, answer: TrialAnswer) -> Iterator[str]:
         except ValueError:
             yield f"body: expected JSON, got {_cut(text)}"
             return
-        if found != expected.json:
+        if not _same(found, expected.json):
             yield "body differs:\n" + _diff(_pretty(expected.json), _pretty(found))
+
+
+def _same(one: object, other: object) -> bool:
+    """Equality of JSON: 1 and 1.0 are one number, but 1 is not `true` as it is in Python."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 def _diff(expected: str, found: str) -> str:

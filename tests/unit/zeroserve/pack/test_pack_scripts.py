@@ -176,6 +176,23 @@ def test_all_that_does_not_compile_is_told_with_line_and_column(tmp_path: Path) 
         assert f"{tree}/.zeroserve/scripts/{place}" in caught.value.diagnostics
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("ZS_ENTRY zs_u64 entry(void) { return 0; }", "`#include <zeroserve.h>` is missing"),
+        ("#include <string.h>", "scripts have no C library"),
+        ("#include <zeroserve.h>\nint a(void) { return zs_responed(); }", "no such helper"),
+        ("double a(double b) { return b * 2.5; }", "scripts have no floating point"),
+        ("int f(char *); int a(void) { char b[40000]; return f(b); }", "may take 8192 bytes"),
+    ],
+)
+def test_what_an_author_cannot_know_is_said(tmp_path: Path, source: str, said: str) -> None:
+    tree = write_tree(tmp_path / "site", {".zeroserve/scripts/a.c": f"{source}\n".encode()})
+    with pytest.raises(CompileFailed) as caught:
+        pack(tree)
+    assert said in (caught.value.hint or "")
+
+
 def test_the_command_leaves_nothing_when_a_script_does_not_compile(tmp_path: Path) -> None:
     tree = write_tree(tmp_path / "site", {".zeroserve/scripts/a.c": b"int x = y;\n"})
     done = run([PROGRAMS / "zeroserve", "pack", tree, "-o", tmp_path / "site.tar"])

@@ -60,6 +60,9 @@ def answer(body: bytes = b"", *headers: tuple[str, str]) -> TrialAnswer:
     return TrialAnswer("site", 200, headers, body, (), {}, None, (), 0)
 
 
+SILENT = TrialAnswer("endless", 0, (), b"", (), {}, None, (), 0)
+
+
 @pytest.mark.parametrize(
     ("expect", "given", "said"),
     [
@@ -73,6 +76,8 @@ def answer(body: bytes = b"", *headers: tuple[str, str]) -> TrialAnswer:
         ("body = 'a'", answer(b"a\n"), "body differs:\n  -'a'\n  +'a\\n'"),
         ("json = { a = 1 }", answer(b'{"a": 2}'), '  -  "a": 1\n  +  "a": 2'),
         ("json = { a = 1 }", answer(b"{"), "body: expected JSON, got `{`"),
+        ("json = { a = [true] }", answer(b'{"a": [1]}'), "-    true\n  +    1"),
+        ("status = 200", SILENT, "expected 200, got no answer: a script did not end within 5 s"),
     ],
 )
 def test_differences_are_told(tmp_path: Path, expect: str, given: TrialAnswer, said: str) -> None:
@@ -84,7 +89,7 @@ def test_differences_are_told(tmp_path: Path, expect: str, given: TrialAnswer, s
 def test_what_is_as_expected_has_no_differences(tmp_path: Path) -> None:
     text = (
         "expect = { status = 200, headers = { A = ['1', '2'] }, matching = { a = '[12]' },"
-        " absent = ['b'], contains = ['{', '}'], json = { n = [1] }, answered_by = 'site' }\n"
+        " absent = ['b'], contains = ['{', '}'], json = { n = [1.0] }, answered_by = 'site' }\n"
     )
     (case,) = read(tmp_path, REQUEST + text)
     given = answer(b'{"n": [1]}', ("a", "1"), ("A", "2"))

@@ -109,6 +109,19 @@ def test_explain_shows_scripts_helpers_and_the_answer() -> None:
     assert "  x-served-by: zeroserve-ebpf" in [line.lower() for line in lines]
 
 
+def test_explain_tells_which_header_was_not_sent(site: Path) -> None:
+    (site / ".zeroserve" / "scripts" / "10-enrich.c").write_text(
+        "#include <zeroserve.h>\n"
+        "ZS_ENTRY zs_u64 entry(void) {\n"
+        '  zs_meta_set(ZS_STR("zs.response.header.x-a"), ZS_STR("a\\nb"));\n'
+        '  zs_meta_set(ZS_STR("zs.response.header.x-b"), ZS_STR("b"));\n'
+        "  return 0;\n}\n"
+    )
+    lines = zeroserve("explain", site, "GET", "/", timeout_s=120).text.splitlines()
+    assert "  zs.response.header.x-a = a\\nb   (not sent: no valid header)" in lines
+    assert "  zs.response.header.x-b = b" in lines
+
+
 def test_explain_as_json_and_what_the_flags_do() -> None:
     argv = ["explain", str(ANNOUNCEMENT), "GET", "/", "--peer", "192.0.2.9:1", "-H", "A: b"]
     told = json.loads(zeroserve(*argv, "--json", timeout_s=120).text)
@@ -121,7 +134,11 @@ def test_explain_as_json_and_what_the_flags_do() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["GET", "nowhere"], 2), (["GET", "/", "-H", "no colon"], 2), (["G T", "/"], 1)],
+    [
+        (["GET", "nowhere"], 2),
+        (["GET", "/", "-H", "no colon"], 2),
+        (["G T", "/"], 1),
+    ],
 )
 def test_explain_refuses_what_is_no_request(arguments: list[str], code: int) -> None:
     done = run([PROGRAMS / "zeroserve", "explain", ANNOUNCEMENT, *arguments])
