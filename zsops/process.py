@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
@@ -73,6 +73,24 @@ def _stat(pid: int) -> tuple[str, int] | None:
     # The name in parentheses may hold anything, so count from the last one.
     fields = text[text.rfind(")") + 2 :].split()
     return fields[0], int(fields[19])
+
+
+def used_paths() -> Iterator[tuple[int, list[str] | None]]:
+    """Each process of this machine, by pid: its arguments, and the files it has mapped.
+
+    None where we may not see them: it has more rights than we, or has just ended.
+    """
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            words = os.fsdecode((entry / "cmdline").read_bytes()).split("\0")
+            lines = os.fsdecode((entry / "maps").read_bytes()).splitlines()
+        except OSError:
+            yield int(entry.name), None
+        else:
+            mapped = {line.split(maxsplit=5)[-1] for line in lines if "/" in line}
+            yield int(entry.name), [*words, *mapped]
 
 
 @frozen

@@ -97,6 +97,12 @@ def _upgraded(operator: Operator) -> None:
     assert operator.upgrade("2.0.0") is m.Outcome.COMMITTED
 
 
+def _upgraded_often(operator: Operator) -> None:
+    _with_one(operator)
+    for number in range(1, 5):
+        assert operator.upgrade(f"{number}.0.0") is m.Outcome.COMMITTED
+
+
 def _bad(version: str, how: str) -> tuple[tuple[str, str], ...]:
     return ((version, how),)
 
@@ -116,6 +122,7 @@ SCENARIOS = [
     Scenario("rollback with material", _with_two_and_material, lambda o: o.rollback()),
     Scenario("upgrade", _with_one, lambda o: o.upgrade("2.0.0")),
     Scenario("upgrade of an upgraded one", _upgraded, lambda o: o.upgrade("3.0.0")),
+    Scenario("upgrade that drops an old one", _upgraded_often, lambda o: o.upgrade("5.0.0")),
     Scenario("upgrade to its own version", _upgraded, lambda o: o.upgrade_to_own()),
     *(
         Scenario(

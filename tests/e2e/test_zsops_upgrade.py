@@ -12,6 +12,8 @@ from support.sshd import Farm, farm
 from support.visitors import Visitors
 from support.wheels import make_wheel
 
+from zsops.host import in_use
+
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("load")]
 
 
@@ -45,7 +47,9 @@ def _events(project: Project, *names: str) -> list[tuple[str, str]]:
     return [(each["event"], each["detail"]) for each in told if each["event"] in names]
 
 
-def test_a_wheel_takes_over_under_load_and_a_bad_one_does_not(project: Project) -> None:
+def test_a_wheel_takes_over_under_load_and_a_bad_one_does_not(
+    project: Project, hosts: Farm
+) -> None:
     good = make_wheel(project.directory, "7.1.0")
     (old,) = set(_versions(project))
     with Visitors(project) as visitors:
@@ -56,6 +60,8 @@ def test_a_wheel_takes_over_under_load_and_a_bad_one_does_not(project: Project) 
         assert f"{old} -> 7.1.0" in done.stderr
         assert "the old daemon has drained" in done.stderr
         assert _versions(project) == ["7.1.0", "7.1.0"]
+        for server in hosts.servers:  # what runs is known, so that it is never pruned
+            assert in_use.versions(server.root) == {"7.1.0"}
 
         pids = _pids(project)
         again = project.zsops("daemon", "upgrade", "prod", "--version", "7.1.0")

@@ -396,9 +396,10 @@ def _one_daemon(host: Host, operator: Operator) -> Iterator[str]:
         yield f"version {seen.version} runs and {version} is chosen, which is bad"
     if operator.upgraded not in (None, seen.version):
         yield f"version {seen.version} runs, {operator.upgraded} was said to"
-    home = layout.program(version) if chosen is not None else None
-    if home is not None and host.disk.read(f"{home}/complete.json") is None:
-        yield f"version {version} is chosen and not whole on disk"
+    for each, what in ((version, "is chosen"), (seen.version, "runs")):
+        installed = each not in (None, "memory") and chosen is not None
+        if installed and host.disk.read(f"{layout.program(each or '')}/complete.json") is None:
+            yield f"version {each} {what} and is not whole on disk"
 
 
 def _audited(host: Host, state: journal.State) -> Iterator[str]:

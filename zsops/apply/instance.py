@@ -412,6 +412,8 @@ class InstanceRun:
             return
         if pruned.removed:
             self._tell.note(f"removed old releases: {', '.join(pruned.removed)}")
+        if pruned.programs:
+            self._tell.note(f"removed old versions of the daemon: {', '.join(pruned.programs)}")
 
     # -- endings ----------------------------------------------------------------------------------
 

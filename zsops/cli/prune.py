@@ -11,6 +11,8 @@ from zsops.cli.columns import columns
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption
 
+_HEADER = ("HOST", "INSTANCE", "REMOVED", "DAEMONS")
+
 
 def prune(
     context: typer.Context,
@@ -22,11 +24,17 @@ def prune(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
-    """Remove old releases. Current, last good, staged and pinned ones always stay."""
+    """Remove old releases. Current, last good, staged and pinned ones always stay.
+
+    Versions of the daemon that nothing has used for long go as well.
+    """
     invocation: Invocation = context.obj
     fleet = invocation.fleet(one_environment(env, env_option))
     found = upkeep.prune(fleet, keep, dry_run=dry_run)
-    rows = [(host, instance, ", ".join(pruned.removed) or "-") for host, instance, pruned in found]
+    rows = [
+        (host, instance, ", ".join(pruned.removed) or "-", ", ".join(pruned.programs) or "-")
+        for host, instance, pruned in found
+    ]
     result = {
         "dry_run": dry_run,
         "instances": [
@@ -35,8 +43,9 @@ def prune(
                 "instance": instance,
                 "removed": list(pruned.removed),
                 "freed_bytes": pruned.freed_bytes,
+                "programs": list(pruned.programs),
             }
             for host, instance, pruned in found
         ],
     }
-    invocation.answer("prune", result, columns(("HOST", "INSTANCE", "REMOVED"), rows))
+    invocation.answer("prune", result, columns(_HEADER, rows))

@@ -122,10 +122,14 @@ def make_room() -> Steps[None]:
         yield from do(Fsync(AUDIT))
 
 
+def every() -> Steps[tuple[AuditEntry, ...]]:
+    """All entries, oldest first."""
+    return tuple(parse((yield from do(ReadFile(AUDIT))) or b""))
+
+
 def entries(instance: str) -> Steps[tuple[AuditEntry, ...]]:
     """All entries about one instance, oldest first."""
-    raw = (yield from do(ReadFile(AUDIT))) or b""
-    return tuple(entry for entry in parse(raw) if entry.instance == instance)
+    return tuple(entry for entry in (yield from every()) if entry.instance == instance)
 
 
 def check() -> Steps[AuditReport]:

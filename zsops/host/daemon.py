@@ -17,6 +17,7 @@ from zeroserve.control.client import ControlClient
 from zeroserve.errors import DaemonNotRunning, ZeroserveError
 from zsops import process
 from zsops.frozen import replace
+from zsops.host import in_use
 from zsops.host.messages import DaemonState, Listener
 from zsops.host.records import (
     FIRST_SLOT,
@@ -166,6 +167,9 @@ class LocalDaemon:
         if supervisor is None or not supervisor.identity.send(signal.SIGTERM):
             return False
         return _wait(lambda: not supervisor.identity.is_alive(), _STOP_TIMEOUT_S)
+
+    def running_programs(self) -> frozenset[str] | None:
+        return in_use.versions(self._root)
 
     def arm(self, instance: str, journal_seq: int, timeout_s: float) -> bool:
         records = RunRecords(self._root, instance)

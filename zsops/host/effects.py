@@ -416,6 +416,14 @@ class DaemonStatus(Effect[DaemonState]):
 
 
 @frozen
+class RunningPrograms(Effect[frozenset[str] | None]):
+    """Versions below `PROGRAMS` that any process of this machine runs; None: nobody can tell."""
+
+    def perform(self, world: World) -> frozenset[str] | None:
+        return world.daemon.running_programs()
+
+
+@frozen
 class Reload(Effect[ReloadAnswer]):
     """Have the daemon load `current`; it swaps only when that is the release `expect`."""
 

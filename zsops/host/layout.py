@@ -51,6 +51,11 @@ def program(version: str) -> str:
     return f"{PROGRAMS}/{version}"
 
 
+def is_version(name: str) -> bool:
+    """Whether a directory under `PROGRAMS` is one of ours."""
+    return _VERSION.fullmatch(name) is not None
+
+
 def release_name(number: int, site_digest: str) -> str:
     """`000042-3fa9`."""
     return f"{number:06d}-{bare(site_digest)[:4]}"

@@ -568,10 +568,11 @@ class Prune:
 
 @frozen
 class Pruned:
-    """Names of releases removed (or that would be), and bytes freed."""
+    """Names of releases removed (or that would be), bytes freed, and versions of the daemon."""
 
     removed: tuple[str, ...]
     freed_bytes: int
+    programs: tuple[str, ...] = ()
 
 
 @frozen

@@ -1,9 +1,14 @@
-"""Prune: drop old releases and the blobs only they used. Never what may still be needed."""
+"""Prune: drop old releases, the blobs only they used, and old versions of the daemon.
+
+Never what may still be needed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zsops.errors import DeployInFlight
-from zsops.host import audit, layout, lease, store
+from zsops.host import audit, layout, lease, old_programs, store
 from zsops.host.effects import FileSize, Fsync, ListDir, Rename, Steps, Unlink, do, remove_tree
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import Prune, Pruned
@@ -22,8 +27,17 @@ def prune(request: Prune) -> Steps[Pruned]:
     kept = {state.prev, state.next, state.last_good, linked, *(yield from store.pins(paths))}
     kept.update(names[max(0, len(names) - request.keep) :])
     doomed = tuple(name for name in names if name not in kept)
-    if request.dry_run or not doomed:
-        return Pruned(doomed, 0)
+    if request.dry_run:
+        return Pruned(doomed, 0, (yield from old_programs.prune(state.who, dry_run=True)))
+    freed = 0
+    if doomed:
+        freed = yield from _drop(paths, doomed)
+        detail = f"{len(doomed)} releases, {freed} bytes: {', '.join(doomed)}"
+        yield from audit.record("pruned", instance=paths.name, who=state.who, detail=detail)
+    return Pruned(doomed, freed, (yield from old_programs.prune(state.who)))
+
+
+def _drop(paths: InstancePaths, doomed: Sequence[str]) -> Steps[int]:
     for name in doomed:
         # One rename takes it out of the list: a crash leaves nothing half there under its name.
         aside = f"{paths.releases}/.old-{name}"
@@ -31,10 +45,7 @@ def prune(request: Prune) -> Steps[Pruned]:
         yield from do(Rename(paths.release(name), aside))
         yield from do(Fsync(paths.releases))
         yield from remove_tree(aside)
-    freed = yield from _drop_blobs()
-    detail = f"{len(doomed)} releases, {freed} bytes: {', '.join(doomed)}"
-    yield from audit.record("pruned", instance=paths.name, who=state.who, detail=detail)
-    return Pruned(doomed, freed)
+    return (yield from _drop_blobs())
 
 
 def _drop_blobs() -> Steps[int]:

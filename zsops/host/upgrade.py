@@ -12,7 +12,7 @@ from __future__ import annotations
 from zeroserve import __version__
 from zsops.errors import BadRequest, DaemonStopped, DeployInFlight, NotInstalled
 from zsops.frozen import frozen, replace
-from zsops.host import audit, health, journal, lease, program, store, telling
+from zsops.host import audit, health, journal, lease, old_programs, program, store, telling
 from zsops.host.effects import (
     CandidateStatus,
     DaemonStatus,
@@ -118,6 +118,7 @@ def _take_over(paths: InstancePaths, release: str, way: _Way, request: Upgrade) 
     if problem is None:
         yield from _record("daemon-upgraded", request, way.told)
         yield from telling.done(Step.SWITCH, began, f"{way.told}; the old one drains")
+        yield from old_programs.prune(request.who)
         return (yield from _end(paths, release, Outcome.COMMITTED, way.told))
     yield from telling.failed(Step.SWITCH, began, "daemon-failed", problem)
     return (yield from _back(paths, release, way, problem, request))

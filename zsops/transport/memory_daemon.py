@@ -63,6 +63,7 @@ class MemoryDaemon:
         self.serves_badly: set[str] = set()  # status 500 for everything but the probe path
         self.start_error: str | None = None  # as a port in use
         self.takes_timers = True
+        self.draining: set[str] = set()  # versions of daemons that still finish their requests
         # By version: `start` (does not start), `door` (serves badly as a candidate), `swap` (dies
         # before it takes over), `public` (serves badly once it has).
         self.bad_versions: dict[str, str] = {}
@@ -171,6 +172,11 @@ class MemoryDaemon:
         self.running.pop(instance, None)
         self.candidates.pop(instance, None)
         return was
+
+    def running_programs(self) -> frozenset[str] | None:
+        live = {self._process(each).version for each in self.running}
+        beside = {process.version for _, process in self.candidates.values()}
+        return frozenset(live | beside | self.draining)
 
     def arm(self, instance: str, journal_seq: int, timeout_s: float) -> bool:
         del timeout_s
