@@ -118,7 +118,6 @@ def upgrade(
         targets.append(
             replace(
                 fleet.target(machine, name, instance),
-                confirm_window_s=0.0,
                 daemon=replace(new, old=old),
                 only_daemon=True,
                 site_hosts=site_hosts(instance),
