@@ -61,6 +61,8 @@ pub(crate) struct Frame {
     pub(crate) script: Arc<str>,
     pub(crate) documents: Documents,
     pub(crate) response: Option<Response>,
+    /// Memory for the next response's body.
+    pub(crate) spare_body: Vec<u8>,
     pub(crate) tail: Tail,
 }
 
@@ -70,6 +72,7 @@ impl Frame {
             script: Arc::clone(script),
             documents: Documents::default(),
             response: None,
+            spare_body: Vec::new(),
             tail: Tail::default(),
         }
     }

@@ -26,6 +26,8 @@ const CALL_DEPTH_MAX: usize = 8;
 const ROUNDS_MAX: u32 = 8;
 /// Contexts that a loop keeps.
 const IDLE_MAX: usize = 64;
+/// Of a response's memory that a context keeps.
+const SPARE_BODY_BYTES_MAX: usize = 4 << 10;
 
 /// What one loop keeps for its requests' scripts. Cheap to clone.
 #[derive(Clone)]
@@ -252,6 +254,14 @@ impl Execution {
     /// After [`Verdict::Respond`].
     pub fn take_response(&mut self) -> Option<Response> {
         self.context_mut().frame.response.take()
+    }
+
+    /// A response has been sent: its memory is for a later one, unless it is large.
+    pub fn keep_body(&mut self, mut body: Vec<u8>) {
+        if body.capacity() <= SPARE_BODY_BYTES_MAX {
+            body.clear();
+            self.context_mut().frame.spare_body = body;
+        }
     }
 
     /// After [`Verdict::Failed`], and when a hook failed.

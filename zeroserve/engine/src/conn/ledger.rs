@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::log_line::Record;
 
 struct Answer {
@@ -25,9 +27,10 @@ impl Answer {
     }
 }
 
-/// Oldest first; their bytes lie in this order in the output.
+/// Oldest first; their bytes lie in this order in the output. Most connections have one at a time,
+/// which needs no memory of its own.
 #[derive(Default)]
-pub(super) struct Ledger(Vec<Answer>);
+pub(super) struct Ledger(SmallVec<[Answer; 1]>);
 
 impl Ledger {
     /// An answer with a head of `head` bytes begins, behind `from` bytes of output.
@@ -55,7 +58,10 @@ impl Ledger {
         plaintext: impl FnOnce(usize) -> u64,
         mut over: impl FnMut(Record, u64),
     ) {
-        let unfinished = self.0.pop_if(|newest| !newest.whole);
+        let unfinished = match self.0.last() {
+            Some(newest) if !newest.whole => self.0.pop(),
+            _ => None,
+        };
         for answer in self.0.drain(..) {
             let body_bytes = answer.record.body_bytes;
             over(answer.record, body_bytes);
@@ -90,7 +96,7 @@ impl Ledger {
     /// An idle connection owns no memory for it.
     pub(super) fn rest(&mut self) {
         if self.0.is_empty() {
-            self.0 = Vec::new();
+            self.0.shrink_to_fit();
         }
     }
 }

@@ -258,7 +258,9 @@ impl Scripted {
             Some(response) => {
                 let context = self.execution.context();
                 let method = context.request().method();
-                reply::scripted(out, opening, method, &response, context)
+                let reply = reply::scripted(out, opening, method, &response, context);
+                self.execution.keep_body(response.body);
+                reply
             }
             None => reply::failed(out, opening),
         }

@@ -50,9 +50,11 @@ fn respond(context: &mut Context, arguments: &mut Arguments<'_>) -> HelperResult
     }
     let body = arguments.bytes(1);
     context.charge(body.len())?;
+    let mut kept = std::mem::take(&mut context.frame.spare_body);
+    kept.extend_from_slice(body);
     context.frame.response = Some(Response {
         status,
-        body: body.to_vec(),
+        body: kept,
         json: false,
     });
     Ok(Answer::Value(0))
