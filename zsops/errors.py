@@ -128,6 +128,14 @@ class LinkLost(HostUnreachable):
     code = "link-lost"
 
 
+class OutcomeUnknown(ZsopsError):
+    """The link was lost while the host changed its service, and it was not reached again: whether
+    the old or the new serves there is not known. What is in flight goes back by itself."""
+
+    code = "outcome-unknown"
+    exit_code = ExitCode.PARTIAL
+
+
 class HostKeyRefused(HostUnreachable):
     """A server showed another key than the known one, or none is known: nothing was said to it."""
 

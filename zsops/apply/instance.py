@@ -27,6 +27,7 @@ from zsops.errors import (
     HostUnreachable,
     LeaseHeld,
     LinkLost,
+    OutcomeUnknown,
     SelfReverted,
     StalePlan,
     StaleToken,
@@ -76,6 +77,7 @@ class InstanceRun:
         self._link = Link(target.transport, self._tell)
         self._token: int | None = None
         self._touched = False  # the service may have been moved
+        self._upgraded: str | None = None  # the version that took over
         self._sent = 0
         self._old_settings: m.InstanceSettings | None = None  # once ours are written
         self._stopped = False  # we stopped the daemon, so we owe it a start
@@ -98,10 +100,10 @@ class InstanceRun:
             outcome, error = ended.outcome, ended.error
         except ZsopsError as failed:
             outcome, code = self._judge(failed)
-            error = error_info(failed)
+            error = error_info(self._unknown(failed) if outcome == "unknown" else failed)
         finally:
             self._let_go()
-        if outcome not in ("committed", "unchanged"):
+        if outcome not in ("committed", "unchanged", "unknown"):
             self._restore()
         serving = self._serving()
         self._link.close()
@@ -213,6 +215,7 @@ class InstanceRun:
         self._sent += work.send()
         self._stop_if_aborted()
         self._end(self._swap(work, new.version), expect="committed")
+        self._upgraded = new.version
         try:
             work.look()
         except ProbeFailed as failed:
@@ -226,7 +229,9 @@ class InstanceRun:
         # The site stays: its own plain files are what can be compared.
         health = replace(self._health_of_served(), checks=())
         request = work.request(version, health)
-        return self._link.ask(lambda session: self._relay(session.upgrade(request), deaf=True))
+        return self._link.insist(
+            lambda session: self._relay(session.upgrade(request), deaf=True), self._abort
+        )
 
     def _only_daemon(self, *, restart: bool) -> str | None:
         """The right release is in service; only its daemon has to be started or restarted."""
@@ -390,7 +395,7 @@ class InstanceRun:
         with self._tell.step("confirm") as done:
             if self._target.fresh_confirm:
                 self._link.close()
-            self._link.ask(lambda session: session.confirm(request))
+            self._link.insist(lambda session: session.confirm(request), self._abort)
             done.detail = ""
         seen = self._link.ask(lambda session: session.observe(instance))
         current = seen.current.release if seen.current else None
@@ -457,13 +462,28 @@ class InstanceRun:
         if isinstance(error, SelfReverted):
             return "self_reverted", ExitCode.SELF_REVERTED
         if isinstance(error, HostUnreachable):
-            # After the switch silence means: the host takes itself back at its deadline.
-            if self._touched:
-                return "self_reverted", ExitCode.SELF_REVERTED
-            return "unreachable", ExitCode.UNREACHABLE
+            return self._silent()
         if isinstance(error, UnsafeHost):
             return "unsafe", ExitCode.UNSAFE
         return "failed", error.exit_code
+
+    def _silent(self) -> tuple[Outcome, ExitCode]:
+        """What silence means."""
+        if self._link.in_doubt:
+            return "unknown", ExitCode.PARTIAL
+        # After the switch: the host takes itself back at its deadline.
+        if self._touched:
+            return "self_reverted", ExitCode.SELF_REVERTED
+        if self._upgraded is not None:
+            return "unknown", ExitCode.PARTIAL
+        return "unreachable", ExitCode.UNREACHABLE
+
+    def _unknown(self, error: ZsopsError) -> ZsopsError:
+        what = f"`{self._target.instance}` on `{self._target.host}`"
+        did = f"{what} was told to change, and was not reached again"
+        if not self._link.in_doubt:
+            did = f"{what} runs version {self._upgraded}, and was not reached again"
+        return OutcomeUnknown(f"{did}: {error.message}", hint="`zsops status` shows what it serves")
 
     def _stop_daemon(self) -> None:
         self._stopped = True

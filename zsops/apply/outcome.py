@@ -18,6 +18,7 @@ EXIT_OF_OUTCOME: dict[Outcome, ExitCode] = {
     "busy": ExitCode.LOCKED,
     "unreachable": ExitCode.UNREACHABLE,
     "unsafe": ExitCode.UNSAFE,
+    "unknown": ExitCode.PARTIAL,
     "interrupted": ExitCode.INTERRUPTED,
     "not_started": ExitCode.OK,
 }

@@ -137,7 +137,7 @@ class Around:
 _OUTCOMES: dict[Happening, tuple[str, ...]] = {
     "deployed": ("committed",),
     "reverted": ("reverted", "self_reverted"),
-    "unsafe": ("unsafe",),
+    "unsafe": ("unsafe", "unknown"),
 }
 
 

@@ -37,6 +37,7 @@ Outcome = Literal[
     "busy",
     "unreachable",
     "unsafe",
+    "unknown",
     "interrupted",
     "not_started",
 ]

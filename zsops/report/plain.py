@@ -69,6 +69,7 @@ def ending_lines(event: HostEvent | SummaryEvent) -> list[str]:
         "busy": f"{name}: somebody else holds the host, nothing was changed",
         "unreachable": f"{name}: not reached, nothing was changed",
         "unsafe": f"{name}: unsafe, a person is needed{serving}",
+        "unknown": f"{name}: not known how it ended; have a look at it",
         "interrupted": f"{name}: interrupted, the old version is in service{serving}",
         "not_started": f"{name}: not started",
     }[event.outcome]
