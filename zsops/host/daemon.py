@@ -145,7 +145,7 @@ class LocalDaemon:
         """Have the supervisor do it; why it was not done, if so."""
         supervisor = records.supervisor()
         if supervisor is None:
-            return "nobody supervises the daemon"
+            return "nobody supervises the daemon; `zsops daemon start` starts a supervisor"
         records.save(wish, "slot-wish.json")
         supervisor.identity.send(signal.SIGUSR1)
 
@@ -154,7 +154,12 @@ class LocalDaemon:
             return answer is not None and answer.id == wish.id
 
         if not _wait(done, timeout_s):
-            return f"the supervisor did not answer within {timeout_s:g} s"
+            # It outlives the installation that it came from.
+            return (
+                f"the supervisor, pid {supervisor.pid}, did not answer within {timeout_s:g} s; if "
+                "it is one of an earlier version, `zsops daemon restart` once brings this one's "
+                "(the instance does not answer for a moment)"
+            )
         return self._answered(records, wish.id)
 
     @staticmethod

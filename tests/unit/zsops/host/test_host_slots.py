@@ -19,7 +19,7 @@ from zsops import process
 from zsops.host import messages as m
 from zsops.host import sockets
 from zsops.host.daemon import LocalDaemon
-from zsops.host.records import Daemon, Failure, RunRecords, SlotWish
+from zsops.host.records import Daemon, Failure, RunRecords, SlotWish, Supervisor
 from zsops.host.slots import Slots
 from zsops.transport.memory import MemoryClock
 
@@ -195,6 +195,32 @@ def test_a_way_back_that_is_no_longer_needed_leaves_no_second_daemon(tmp_path: P
         for each in (live, spare):
             each.send(signal.SIGKILL)
             each.close(_WAIT_S)
+
+
+def test_a_supervisor_that_knows_no_slots_is_named_with_what_to_run(tmp_path: Path) -> None:
+    """One of an earlier version lives on, and looks at nothing but the journal."""
+    records = RunRecords(tmp_path, "web")
+    records.home.mkdir(parents=True)
+    deaf = "from signal import *; pthread_sigmask(SIG_BLOCK, {SIGUSR1}); pause()"
+    with (tmp_path / "log").open("wb") as log:
+        old = process.start_logged([sys.executable, "-c", deaf], log=log.fileno())
+    door = LocalDaemon(tmp_path)
+    try:
+        assert "`zsops daemon start`" in (door.swap("web", 1.0, 0.1) or "")
+        records.save(Supervisor(old.pid, old.identity.started, "boot"), "supervise.json")
+        wait_until(lambda: _blocks_usr1(old.pid), what="a supervisor that is deaf")
+        for said in (door.swap("web", 1.0, 0.1), door.start_slot("web", None, 0.1).error):
+            assert f"pid {old.pid}, did not answer within 0.1 s" in (said or "")
+            assert "`zsops daemon restart`" in (said or "")
+    finally:
+        old.send(signal.SIGKILL)
+        old.close(_WAIT_S)
+
+
+def _blocks_usr1(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(mask, 16) >> (signal.SIGUSR1 - 1) & 1)
 
 
 def test_the_way_back_is_tried_with_growing_pauses(tmp_path: Path) -> None:
