@@ -301,6 +301,12 @@ class UnsafeHost(HostError):
     exit_code = ExitCode.UNSAFE
 
 
+class UnsafeDirectory(HostError):
+    """A directory that only we should have made, in a place where anybody may, is not ours."""
+
+    code = "unsafe-directory"
+
+
 class HostBug(HostError):
     """The on-host half met a state it has no answer for: our bug."""
 

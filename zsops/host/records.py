@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from pathlib import Path
 from typing import TypeVar
 
-from zsops.errors import ProtocolMismatch
+from zsops.errors import ProtocolMismatch, UnsafeDirectory
 from zsops.frozen import frozen
 from zsops.host.codec import from_json, to_json
 from zsops.host.layout import InstancePaths
@@ -20,6 +21,7 @@ from zsops.process import Identity
 T = TypeVar("T")
 # A unix socket's path must fit into 108 bytes; deep roots get a short one elsewhere.
 _SOCKET_PATH_BYTES_MAX = 100
+_SHORT = Path("/tmp")  # noqa: S108 - what lies there is looked at before it is used
 _IN_PLACE_BYTES = 192
 #: Daemons of one instance that run side by side: one serves, one may be about to, one may drain.
 SLOTS = ("a", "b", "c")
@@ -114,6 +116,28 @@ class Failure:
     next_at: float = 0.0
 
 
+def _refuse_foreign(home: Path) -> None:
+    """Anybody may make names below `_SHORT`: what lies there must be a directory, ours, and closed
+    to others. Once it is, nobody else can replace it, for that place is sticky.
+    """
+    try:
+        facts = home.lstat()
+    except FileNotFoundError:
+        return
+    problem = None
+    if not stat.S_ISDIR(facts.st_mode):
+        problem = "is no directory"
+    elif facts.st_uid != os.geteuid():
+        problem = f"belongs to uid {facts.st_uid}, not to us ({os.geteuid()})"
+    elif facts.st_mode & 0o077:
+        problem = f"is open to others (mode {stat.S_IMODE(facts.st_mode):04o})"
+    if problem is not None:
+        raise UnsafeDirectory(
+            f"the directory of sockets `{home}` {problem}: who made it could answer for the daemon",
+            hint="remove it, or choose a shorter path for the host's root: then none is needed",
+        )
+
+
 class RunRecords:
     """The records of one instance."""
 
@@ -140,10 +164,17 @@ class RunRecords:
         usual = self.home / name
         if len(os.fsencode(usual)) <= _SOCKET_PATH_BYTES_MAX:
             return usual
-        from tempfile import gettempdir
-
         word = hashlib.sha256(os.fsencode(usual)).hexdigest()[:16]
-        return Path(gettempdir()) / f"zsops-{os.getuid()}" / f"{word}.sock"
+        # Whatever TMPDIR says: supervisor and session have to find the same place.
+        home = _SHORT / f"zsops-{os.geteuid()}"
+        _refuse_foreign(home)
+        return home / f"{word}.sock"
+
+    def make_room_for_sockets(self, slot: str) -> None:
+        """Have the directory of the slot's sockets. Raises UnsafeDirectory, OSError."""
+        for path in (self.control(slot), self.door(slot)):
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        self.control(slot)  # looks at what has been made, or was there
 
     def load(self, kind: type[T], name: str) -> T | None:
         """A record, or None when it is absent or from another version."""

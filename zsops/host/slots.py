@@ -17,6 +17,7 @@ from zeroserve.control.client import ControlClient
 from zeroserve.control.listeners import BoundListener
 from zeroserve.errors import ZeroserveError
 from zsops import process
+from zsops.errors import UnsafeDirectory
 from zsops.frozen import replace
 from zsops.host import program as programs
 from zsops.host import sockets
@@ -139,7 +140,7 @@ class Slots:
     # -- the daemon that serves ------------------------------------------------------
 
     def start(self) -> None:
-        """Start the chosen version. Raises OSError, ListenRefused."""
+        """Start the chosen version. Raises OSError, ListenRefused, UnsafeDirectory."""
         self._version = self._chosen()
         if not self._listeners:
             self._listeners = self._given_back() or sockets.bind(self._wish())
@@ -165,8 +166,7 @@ class Slots:
         return sockets.matching(given, self._wish()) if given else None
 
     def _spawn(self, slot: str, version: str | None) -> process.Child:
-        for path in (self._records.control(slot), self._records.door(slot)):
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._records.make_room_for_sockets(slot)
         log_path = self._root / self._records.paths.log / "daemon.log"
         log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         try:
@@ -230,6 +230,8 @@ class Slots:
             child = self._spawn(slot, asked.version)
         except OSError as error:
             return f"`{error.filename}` cannot be started: {error.strerror}"
+        except UnsafeDirectory as error:
+            return error.message
         self._candidate, self._asked, self._next_slot = child, asked, slot
         try:
             # Without it a supervisor after us would not know of a process that serves visitors.

@@ -19,7 +19,7 @@ from types import FrameType
 
 from zeroserve.errors import ZeroserveError
 from zsops import process
-from zsops.errors import ZsopsError
+from zsops.errors import UnsafeDirectory, ZsopsError
 from zsops.host import journal, program, recover
 from zsops.host.daemon import host_argv
 from zsops.host.effects import drive
@@ -109,7 +109,7 @@ class Supervise:
             self._slots.start()
         except OSError as error:
             self._failed(f"the daemon cannot be started: {error}", now)
-        except ZeroserveError as error:
+        except (ZeroserveError, UnsafeDirectory) as error:
             self._failed(f"error[{error.code}]: {error.message}", now)
 
     def _steady(self, now: float) -> None:
