@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import urllib.request
@@ -70,6 +71,18 @@ class Place:
         fleet = Fleet.load(self.directory / "zsops.yaml", env="prod")
         return fleet.transport(fleet.machines[0])
 
+    @property
+    def run(self) -> Path:
+        """The instance's process records."""
+        return self.host.tree / ROOT.lstrip("/") / "i" / "web" / "run"
+
+    def main_pid(self) -> str:
+        """The process of the unit, as the host counts; `0` for none."""
+        return self.host.systemctl("show", "--property=MainPID", "--value", "zsops-web.service")
+
+    def unit_state(self) -> str:
+        return self.host.inside("systemctl", "is-active", "zsops-web.service").text.strip()
+
     def page(self) -> bytes:
         """The front page, by the certificate of the release in service."""
         home = self.host.tree / ROOT.lstrip("/") / "i" / "web"
@@ -113,7 +126,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield Place(tmp_path, host)
 
 
-def test_a_booted_host_from_its_installation_to_another_daemon(place: Place) -> None:
+def _installed(place: Place) -> None:
+    """Units, and the first release in service."""
     host = place.host
     made = place.zsops("daemon", "install", "prod")
     assert made.code == 0, made.stderr
@@ -125,9 +139,43 @@ def test_a_booted_host_from_its_installation_to_another_daemon(place: Place) -> 
     assert written.code == 0, written.stderr
     host.systemctl("daemon-reload")
     host.systemctl("enable", "--now", "zsops-web.service", "zsops-expire-web.timer")
-    assert host.systemctl("is-active", "zsops-web.service") == "active"
+    assert place.unit_state() == "active"
     place.put(ONE)
     assert place.page() == ONE.page
+
+
+def test_daemon_start_and_restart_are_the_units(place: Place) -> None:
+    """Though the login may not ask systemd for anything."""
+    _installed(place)
+    host = place.host
+    stopped = place.zsops("daemon", "stop", "prod")
+    assert stopped.code == 0, stopped.stderr
+    wait_until(lambda: place.unit_state() == "inactive", what="the unit's end")
+    for verb in ("start", "restart", "restart"):
+        done = place.zsops("daemon", verb, "prod")
+        assert done.code == 0, done.stderr
+        assert place.unit_state() == "active"
+        supervisor = json.loads((place.run / "supervise.json").read_text())["pid"]
+        assert place.main_pid() == str(supervisor)
+        assert place.page() == ONE.page
+    before = place.main_pid()
+    host.systemctl("stop", "zsops-web.service")
+    revived = place.zsops("drift", "prod", "--heal")
+    assert revived.code == 0, revived.stderr
+    assert place.main_pid() not in ("0", before)
+    assert place.page() == ONE.page
+
+    # Without the unit that is asked by a file, it is said what to run.
+    host.systemctl("stop", "zsops-web.service", "zsops-web.path")
+    refused = place.zsops("daemon", "start", "prod")
+    assert refused.code == 8
+    assert "`sudo systemctl start zsops-web.service`" in refused.stderr
+    host.systemctl("start", "zsops-web.service")
+
+
+def test_a_booted_host_from_its_installation_to_another_daemon(place: Place) -> None:
+    _installed(place)
+    host = place.host
 
     # Power is lost with a release in service that nobody has confirmed.
     place.unconfirmed(TWO, 600.0)
@@ -141,7 +189,7 @@ def test_a_booted_host_from_its_installation_to_another_daemon(place: Place) -> 
 
     # The supervisor hangs: the timer, from outside, takes back what nobody confirms.
     place.unconfirmed(THREE, 2.0)
-    supervisor = host.systemctl("show", "--property=MainPID", "--value", "zsops-web.service")
+    supervisor = place.main_pid()
     assert host.inside("kill", "-STOP", supervisor).code == 0
     wait_until(lambda: place.serves(TWO), what="the timer's way back", timeout_s=120)
     assert host.inside("kill", "-CONT", supervisor).code == 0
@@ -150,8 +198,7 @@ def test_a_booted_host_from_its_installation_to_another_daemon(place: Place) -> 
     assert host.inside("kill", "-KILL", supervisor).code == 0
 
     def restarted() -> bool:
-        main = host.systemctl("show", "--property=MainPID", "--value", "zsops-web.service")
-        return main not in ("0", supervisor)
+        return place.main_pid() not in ("0", supervisor)
 
     wait_until(restarted, what="the next supervisor", timeout_s=60)
     wheel = make_wheel(place.directory, "7.9.0")

@@ -17,7 +17,7 @@ from zeroserve.control.client import ControlClient
 from zeroserve.errors import DaemonNotRunning, ZeroserveError
 from zsops import process
 from zsops.frozen import replace
-from zsops.host import in_use
+from zsops.host import in_use, systemd
 from zsops.host.messages import DaemonState, Listener
 from zsops.host.records import (
     FIRST_SLOT,
@@ -26,6 +26,7 @@ from zsops.host.records import (
     Daemon,
     Failure,
     RunRecords,
+    Settled,
     SlotAnswer,
     SlotWish,
 )
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _STATUS_TIMEOUT_S = 5.0
 _STOP_TIMEOUT_S = 45.0  # above the supervisor's own patience with the daemon
 _POLL_S = 0.02
+_UNIT_TIMEOUT_S, _UNIT_PAUSE_S = 20.0, 0.5
 
 
 class LocalDaemon:
@@ -79,7 +81,9 @@ class LocalDaemon:
         asked = time.clock_gettime(time.CLOCK_BOOTTIME)
         if self.status(instance).running and records.supervisor() is not None:
             return Started(fresh=False)
-        self._wake_or_start(instance, records)
+        problem = self._wake_or_start(instance, records)
+        if problem is not None:
+            return Started(True, problem)
         state = DaemonState(running=False)
 
         def settled() -> bool:
@@ -198,12 +202,35 @@ class LocalDaemon:
         anchors = [self._root / each for each in target.anchors]
         return self._prober.fetch(target, anchors, path, timeout_s)
 
-    def _wake_or_start(self, instance: str, records: RunRecords) -> None:
+    def _wake_or_start(self, instance: str, records: RunRecords) -> str | None:
         supervisor = records.supervisor()
         if supervisor is not None and supervisor.identity.send(signal.SIGUSR1):
-            return
+            return None
         records.drop("failure.json")
+        unit = systemd.unit_of(self._root, instance)
+        if unit is not None:
+            return _start_unit(unit, records)
         start_supervisor(self._root, instance)
+        return None
+
+
+def _start_unit(unit: systemd.Unit, records: RunRecords) -> str | None:
+    me = process.own_identity()
+    records.save(Settled(me.pid, me.started), "settled.json")
+    end = time.monotonic() + _UNIT_TIMEOUT_S
+    try:
+        while time.monotonic() < end:
+            problem = unit.start(records.home / systemd.WISH)
+            if problem is not None:
+                return problem
+            if _wait(lambda: records.supervisor() is not None, _UNIT_PAUSE_S):
+                return None
+    finally:
+        records.drop("settled.json")
+    return (
+        f"`{unit.service}` was started, and no supervisor came within {_UNIT_TIMEOUT_S:g} s; "
+        f"`journalctl -u {unit.service}` on the host has its words"
+    )
 
 
 def host_argv(command: str, root: Path, *more: str) -> list[str]:

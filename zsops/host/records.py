@@ -42,6 +42,19 @@ class Supervisor:
 
 
 @frozen
+class Settled:
+    """`settled.json`: whoever has a supervisor started holds the host's lock, and has recovered
+    what there was to; the supervisor takes it away. Waiting for that lock it would wait for us."""
+
+    pid: int
+    started: int
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.pid, self.started)
+
+
+@frozen
 class Daemon:
     """`daemon.json`: the daemon that serves; `candidate.json`: one that is to take over from it."""
 

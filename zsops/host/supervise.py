@@ -27,7 +27,7 @@ from zsops.host.health import settings
 from zsops.host.machine import Machine
 from zsops.host.messages import InstanceSettings
 from zsops.host.pauses import Pauses
-from zsops.host.records import Armed, Failure, RunRecords, Supervisor
+from zsops.host.records import Armed, Failure, RunRecords, Settled, Supervisor
 from zsops.host.service import HostService
 from zsops.host.slots import Slots
 
@@ -80,15 +80,22 @@ class Supervise:
         boot = self._machine.clock.boot_id()
         self._say(f"supervising `{self._instance}`")
         self._records.drop("failure.json")
+        settled = self._settled or self._was_settled()
         # Now, while there is room: a deadline must be taken over on a full disk, too.
         self._records.save_in_place(Armed(0, os.getpid()), "armed.json")
         self._records.save(Supervisor(me.pid, me.started, boot), "supervise.json")
         # Recovery is for an instance whose daemon is down; with it up, a revert that is due takes
         # the usual way, reload and health check included.
-        if not self._settled and self._slots.live is None:
+        if not settled and self._slots.live is None:
             done = HostService(self._machine, str(self._root)).recover(self._instance)
             if done is not None and done.note is not None:
                 self._say(f"recovery: {done.note}")
+
+    def _was_settled(self) -> bool:
+        """As `settled`, where systemd starts us and cannot say so."""
+        record = self._records.load(Settled, "settled.json")
+        self._records.drop("settled.json")
+        return record is not None and record.identity.is_alive()
 
     # -- the daemon ------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from zsops.frozen import frozen
 from zsops.host.layout import InstancePaths
+from zsops.host.systemd import WISH
 
 _SAFE_PATH = re.compile(r"/[A-Za-z0-9._/+-]*")
 _SAFE_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -36,9 +37,15 @@ def units(wish: UnitWish, instances: Iterable[str]) -> Mapping[str, str]:
     found = {"zsops-recover.service": _recover(wish)}
     for each in instances:
         name = InstancePaths(each).name
-        found[f"zsops-{name}.service"] = _supervise(wish, name)
-        found[f"zsops-expire-{name}.service"] = _expire(wish, name)
-        found[f"zsops-expire-{name}.timer"] = _timer(name)
+        mine = {
+            f"zsops-{name}.service": _supervise(wish, name),
+            f"zsops-{name}.path": _start(wish, name),
+            f"zsops-expire-{name}.service": _expire(wish, name),
+            f"zsops-expire-{name}.timer": _timer(name),
+        }
+        if twice := found.keys() & mine.keys():
+            raise ValueError(f"instance `{name}` would need a second unit `{min(twice)}`")
+        found |= mine
     return found
 
 
@@ -68,6 +75,8 @@ Requires=zsops-recover.service
 After=zsops-recover.service network.target
 RequiresMountsFor={wish.root}
 StartLimitIntervalSec=0
+# By it the user below has this unit started (`zsops daemon start`), who may not ask systemd.
+Wants=zsops-{instance}.path
 
 [Service]
 Type=exec
@@ -87,6 +96,17 @@ LimitNOFILE=262144
 {_SANDBOX.format(root=wish.root)}
 [Install]
 WantedBy=multi-user.target
+"""
+
+
+def _start(wish: UnitWish, instance: str) -> str:
+    return f"""\
+[Unit]
+Description=Start the supervisor of the zeroserve instance {instance} when it is asked for
+RequiresMountsFor={wish.root}
+
+[Path]
+PathChanged={wish.root}/{InstancePaths(instance).run}/{WISH}
 """
 
 
