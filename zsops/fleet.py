@@ -10,9 +10,7 @@ for event in fleet.deploy(plan, reason="new prices"):
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import tempfile
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,9 +26,9 @@ from zsops import way_back
 from zsops.apply.probe import probe_from_here
 from zsops.apply.run import Run
 from zsops.apply.target import ExternalProbe, NewDaemon, RunInfo, Target
-from zsops.build.bundle import bundle
+from zsops.build.builds import Builds
 from zsops.build.commit import commit_of
-from zsops.build.site import BuiltSite, OnLine, build_site
+from zsops.build.site import BuiltSite, OnLine
 from zsops.build.wheel import read_wheel
 from zsops.build.wished import hosts_of, wished_files
 from zsops.config.hosts import Machine
@@ -50,6 +48,7 @@ from zsops.notify.hooks import run_hook
 from zsops.operator import operator_name
 from zsops.plan.diff import content_checks, make_plan
 from zsops.plan.model import Plan, UnreachableHost
+from zsops.plan.notes import gone_files
 from zsops.plan.rollback import (
     release_before,
     rollback_target,
@@ -107,13 +106,10 @@ class Fleet:
         self._skew_s_max = skew_s_max
         self.scope = tuple(placed(self.machines, self.environment.instances))
         self._probe = probe
-        self._built: dict[str, BuiltSite] = {}
-        self._bundles: dict[str, BuiltSite] = {}
         self._planned = False
         self._indexes = Indexes()
+        self._builds = Builds(project, partial(_learn, self._indexes))
         self.materials = Materials(project)
-        self._scratch = Path(tempfile.mkdtemp(prefix="zsops-build-"))
-        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
 
     @classmethod
     def load(
@@ -144,7 +140,7 @@ class Fleet:
             self.built(name, instance, on_line)
         facts, unreachable = self._facts(keep_open=keep_open)
         wishes = [
-            self._wish(machine, name, each)
+            self._looked(self._wish(machine, name, each), each, facts[machine.name, name])
             for machine, name, each in self.scope
             if (machine.name, name) in facts
         ]
@@ -388,20 +384,11 @@ class Fleet:
 
     def build(self, site: str, on_line: OnLine | None = None) -> BuiltSite:
         """The site, built and packed once per Fleet. Raises UnknownName, BuildError."""
-        if site not in self._built:
-            self._built[site] = build_site(self.project, site, self._scratch, on_line=on_line)
-        return self._built[site]
+        return self._builds.site(site, on_line)
 
     def built(self, name: str, instance: Instance, on_line: OnLine | None = None) -> BuiltSite:
         """What the instance serves: its site, or its sites as one bundle. Raises BuildError."""
-        if name not in self._bundles:
-            sites = [self.build(each, on_line) for each in instance.site_names]
-            only = len(sites) == 1
-            made = sites[0] if only else bundle(name, sites, instance.sites or {}, self._scratch)
-            self._bundles[name] = made
-            members = (m.HostedMember(e.path, e.size, e.sha256.hex()) for e in made.members)
-            self._indexes.learn(made.release_digest, tuple(members))
-        return self._bundles[name]
+        return self._builds.instance(name, instance, on_line)
 
     # -- gathering --------------------------------------------------------------------------------
 
@@ -504,11 +491,15 @@ class Fleet:
             daemon_version=self.wished_daemon.version if self.wished_daemon else None,
         )
 
+    def _looked(self, wish: WishedInstance, instance: Instance, facts: Facts) -> WishedInstance:
+        """With the links of the new pages, where an address goes that they may lead to."""
+        lost = gone_files(wish, facts)
+        return replace(wish, links=self._builds.links(wish.instance, instance) if lost else None)
+
     def _has_built(self, plan: Plan) -> bool:
         """Whether `plan` was made by this object: its sites are still at hand."""
         return all(
-            each.instance in self._bundles
-            and self._bundles[each.instance].release_digest == each.new_release_digest
+            self._builds.has(each.instance, each.new_release_digest)
             and self._source(each.instance) == each.secrets.source
             for each in plan.instances
         )
@@ -581,6 +572,11 @@ class Fleet:
             pid=own.pid if own else None,
             pid_started=own.started if own else None,
         )
+
+
+def _learn(indexes: Indexes, made: BuiltSite) -> None:
+    members = (m.HostedMember(e.path, e.size, e.sha256.hex()) for e in made.members)
+    indexes.learn(made.release_digest, tuple(members))
 
 
 def _status(machine: Machine, name: str, instance: Instance, seen: m.Observation) -> InstanceStatus:

@@ -140,6 +140,11 @@ class Instance(Section):
         return (self.site,) if self.site is not None else tuple(self.sites or ())
 
     @property
+    def host_sites(self) -> Mapping[str, str]:
+        """The site of each host name."""
+        return {name: site for site, names in (self.sites or {}).items() for name in names}
+
+    @property
     def host_names(self) -> tuple[str, ...]:
         """Host names it answers to; empty when the file names none."""
         return tuple(name for names in (self.sites or {}).values() for name in names)

@@ -18,6 +18,7 @@ from zsops.plan.model import (
     SitePlan,
     UnreachableHost,
 )
+from zsops.plan.notes import noted
 from zsops.plan.wish import Facts, WishedFile, WishedInstance, WishedMaterial
 
 #: A saved plan is refused after this time: what a person approved should be what happens.
@@ -68,7 +69,7 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
     settings_changed = seen.settings != wish.settings
     known = {each.release_digest for each in seen.releases}
     switches = not settled
-    changes = diff_files(facts.members, wish.files)
+    changes = noted(diff_files(facts.members, wish.files), wish, facts)
     action, note = _daemon(wish, seen, switches=switches, settings_changed=settings_changed)
     return InstancePlan(
         host=wish.host,
@@ -93,6 +94,7 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         url=wish.url,
         secrets=_secrets(wish.material, current),
         sites=_sites(wish, deployed, changes),
+        unread_pages=wish.links.unread if wish.links and any(e.gone for e in changes) else 0,
         warnings=_warnings(wish, seen),
     )
 

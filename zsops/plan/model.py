@@ -14,6 +14,15 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
+class GoneUrl(_Value):
+    """An address that the new release no longer has."""
+
+    url: str = Field(description="path of the URL, decoded")
+    links: int | None = Field(
+        description="links to it in pages of the new release; null: nobody looked"
+    )
+
+
 class FileChange(_Value):
     """One file of the site. Sizes in bytes; None on the side where it does not exist."""
 
@@ -21,6 +30,10 @@ class FileChange(_Value):
     kind: Literal["added", "changed", "removed"]
     old_size: int | None
     new_size: int | None
+    script: bool = Field(default=False, description="it decides how requests are answered")
+    gone: GoneUrl | None = Field(
+        default=None, description="of a removed file: its URL, unless something else is there now"
+    )
 
 
 class SitePlan(_Value):
@@ -82,6 +95,9 @@ class InstancePlan(_Value):
     url: str
     secrets: SecretsPlan
     sites: tuple[SitePlan, ...] = Field(default=(), description="when there are several")
+    unread_pages: int = Field(
+        default=0, description="pages that were too large, or too many, to look for links in them"
+    )
     warnings: tuple[str, ...] = ()
 
     @property

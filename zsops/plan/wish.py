@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zsops.host import messages as m
+from zsops.plan.links import PageLinks
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class WishedInstance:
     material: WishedMaterial | None = None
     sites: tuple[m.SitePart, ...] = ()
     daemon_version: str | None = None  # None: whatever runs there is good
+    links: PageLinks | None = None  # None: nobody looked
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from zsops.plan.model import FileChange, InstancePlan, Plan, SecretsPlan
+from zsops.plan.model import FileChange, GoneUrl, InstancePlan, Plan, SecretsPlan
 from zsops.report.quantities import days_left_text, short_digest, size_text
 
 _MARKS = {"added": "+", "changed": "~", "removed": "-"}
@@ -47,9 +48,13 @@ def _instance(plan: InstancePlan, now: datetime, *, full: bool) -> list[str]:
         digests = f"{short_digest(each.old_digest)} -> {short_digest(each.new_digest)}"
         lines.append(f"    site {each.site}  {digests}  {said}")
     shown = plan.changes if full else plan.changes[:_LINES_MAX]
-    lines += [f"    {change_text(each)}" for each in shown]
+    lines += [f"    {change_text(each, unread=plan.unread_pages)}" for each in shown]
     if len(shown) < len(plan.changes):
-        lines.append(f"    … and {len(plan.changes) - len(shown)} more (`--full` lists them)")
+        hidden = plan.changes[len(shown) :]
+        lines.append(f"    … and {len(hidden)} more{_hidden(hidden)} (`--full` lists them)")
+    if plan.unread_pages:
+        pages = _count(plan.unread_pages, "page")
+        lines.append(f"    links not looked at in {pages}: too large, or too many")
     lines += _secrets(plan.secrets, now)
     if plan.switches:
         lines.append(f"    upload about {size_text(plan.upload)} of {size_text(plan.size)}")
@@ -81,7 +86,41 @@ def _secrets(plan: SecretsPlan, now: datetime) -> list[str]:
     return lines
 
 
-def change_text(change: FileChange) -> str:
-    """`~ index.html  8.1 KB -> 8.3 KB`."""
+def change_text(change: FileChange, *, unread: int = 0) -> str:
+    """`~ index.html  8.1 KB -> 8.3 KB`, and what it means. `unread`: pages not looked at."""
     sizes = [size_text(each) for each in (change.old_size, change.new_size) if each is not None]
-    return f"{_MARKS[change.kind]} {change.path}  {' -> '.join(sizes)}"
+    line = f"{_MARKS[change.kind]} {change.path}  {' -> '.join(sizes)}"
+    if change.script:
+        return f"{line}  (scripts change)"
+    return line if change.gone is None else f"{line}  ({_gone(change.gone, unread)})"
+
+
+def _gone(gone: GoneUrl, unread: int) -> str:
+    """`URL disappears; 2 internal links still point there`."""
+    if gone.links is None:
+        return "URL disappears"
+    if not gone.links:
+        found = "no internal link points there" if not unread else "no internal link was found"
+    else:
+        least = "at least " if unread else ""
+        verb = "points" if gone.links == 1 else "point"
+        found = f"{least}{_count(gone.links, 'internal link')} still {verb} there"
+    return f"URL disappears; {found}"
+
+
+def _hidden(changes: Sequence[FileChange]) -> str:
+    """What is worth a word of lines that are not shown."""
+    lost = [each.gone for each in changes if each.gone is not None]
+    linked = sum(1 for each in lost if each.links)
+    parts = []
+    if any(each.script for each in changes):
+        parts.append("scripts change")
+    if lost:
+        verb = "disappears" if len(lost) == 1 else "disappear"
+        aimed = f", links point to {linked} of them" if linked else ""
+        parts.append(f"{_count(len(lost), 'URL')} {verb}{aimed}")
+    return f", {'; '.join(parts)}" if parts else ""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
