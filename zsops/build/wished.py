@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zeroserve.pack.compose import root_of
+from zeroserve.pack.script_paths import SCRIPTS_FOLDER
 from zsops.build.site import BuiltSite
 from zsops.config.models import Instance
 from zsops.plan.wish import WishedFile
@@ -25,8 +26,17 @@ def site_hosts(instance: Instance) -> tuple[tuple[str, str], ...]:
 
 
 def wished_files(built: BuiltSite, instance: Instance) -> tuple[WishedFile, ...]:
-    """The files of what was built, and how each is asked for."""
+    """The files of what was built, and how each is asked for.
+
+    Where a site has scripts, none of its files is sure to be sent as it is stored: a script may
+    ask for a password first.
+    """
     hosts = dict(hosts_of(instance))
+    scripted = {
+        part.root
+        for part in built.sites
+        if any(each.path.startswith(part.root + SCRIPTS_FOLDER) for each in built.members)
+    }
     found = []
     for member in built.members:
         part = next((each for each in built.sites if member.path.startswith(each.root)), None)
@@ -37,7 +47,7 @@ def wished_files(built: BuiltSite, instance: Instance) -> tuple[WishedFile, ...]
                 path=member.path,
                 size=member.size,
                 sha256=member.sha256.hex(),
-                verbatim=not member.has_placeholder and not private,
+                verbatim=not (member.has_placeholder or private or root in scripted),
                 host=hosts[part.name] if part is not None else "",
                 root=root,
             )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from zeroserve.pack.script_paths import SCRIPTS_FOLDER
 from zsops.host.messages import SitePart
 from zsops.plan.links import Address, PageLinks, gone, links_to, placed
 from zsops.plan.model import FileChange, GoneUrl
 from zsops.plan.wish import Facts, WishedInstance
-
-_SCRIPTS = ".zeroserve/scripts/"
 
 
 def gone_files(wish: WishedInstance, facts: Facts) -> Mapping[str, tuple[Address, Address]]:
@@ -29,7 +28,7 @@ def noted(
     return tuple(
         each.model_copy(
             update={
-                "script": placed(each.path, sites)[1].startswith(_SCRIPTS),
+                "script": placed(each.path, sites)[1].startswith(SCRIPTS_FOLDER),
                 "gone": _gone(*lost[each.path], wish.links) if each.path in lost else None,
             }
         )
