@@ -9,10 +9,9 @@ use std::time::Duration;
 use boring::base64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use zs_chain::{Caps, Connection, Now, Services};
+use zs_chain::trial::{TrialRequest, parsed};
+use zs_chain::{Caps, Now, Services};
 use zs_proto::field::Fields;
-use zs_proto::h1::parse::parse_head;
-use zs_proto::message::RequestHead;
 
 use crate::clock::{monotonic, processor_time};
 use crate::config::{GenerationSpec, Limits, Scheme, ScriptLimits};
@@ -48,39 +47,6 @@ pub(crate) struct Spec {
 
 fn default_index() -> String {
     "index.html".to_owned()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Request {
-    method: String,
-    /// Path and query.
-    target: String,
-    /// `Host` is added when there is none.
-    #[serde(default)]
-    headers: Vec<(String, String)>,
-    /// In base64.
-    #[serde(default)]
-    body: String,
-    #[serde(default)]
-    http2: bool,
-    #[serde(default = "default_peer")]
-    peer: String,
-    #[serde(default = "yes")]
-    tls: bool,
-    #[serde(default)]
-    sni: Option<String>,
-    #[serde(default)]
-    ja4: Option<String>,
-    #[serde(default)]
-    ech_accepted: Option<bool>,
-    /// Unix time in milliseconds that scripts see; the real one without it. Rate limits go by it, too.
-    #[serde(default)]
-    now_ms: Option<u64>,
-}
-
-fn default_peer() -> String {
-    "192.0.2.1:50000".to_owned()
 }
 
 const fn yes() -> bool {
@@ -170,17 +136,17 @@ impl DryRun {
 
     /// # Errors
     /// `Refused` for what is no request.
-    pub(crate) fn answer(&self, request: &Request) -> Result<Answer, EngineError> {
+    pub(crate) fn answer(&self, request: &TrialRequest) -> Result<Answer, EngineError> {
         let worker = &self.worker;
         worker.clock.begin_turn();
         worker.clock.pretend(request.now_ms.map(|unix_ms| Now {
             unix_ms,
             monotonic_ms: unix_ms,
         }));
-        let body = request.body()?;
-        let text = request.head(body.len());
-        let head = parsed(&text)?;
-        let origin = request.origin()?;
+        let body = request.body().map_err(EngineError::Refused)?;
+        let text = request.head(body.len()).map_err(EngineError::Refused)?;
+        let head = parsed(&text).map_err(EngineError::Refused)?;
+        let origin = origin(request)?;
         let began = monotonic();
         let start = request::admit(
             worker,
@@ -223,17 +189,17 @@ impl DryRun {
     ///
     /// # Errors
     /// `Refused` for what is no request.
-    pub(crate) fn measure(&self, request: &Request, runs: u32) -> Result<f64, EngineError> {
+    pub(crate) fn measure(&self, request: &TrialRequest, runs: u32) -> Result<f64, EngineError> {
         let worker = &self.worker;
-        let body = request.body()?;
-        let text = request.head(body.len());
-        let origin = request.origin()?;
+        let body = request.body().map_err(EngineError::Refused)?;
+        let text = request.head(body.len()).map_err(EngineError::Refused)?;
+        let origin = origin(request)?;
         let began = processor_time();
         for run in 0..runs {
             if run % REQUESTS_A_TURN == 0 {
                 worker.clock.begin_turn();
             }
-            let head = parsed(&text)?;
+            let head = parsed(&text).map_err(EngineError::Refused)?;
             let generation = worker.generation();
             let exchange =
                 match request::begin(worker, generation, &head, &origin, false, request.http2) {
@@ -284,65 +250,16 @@ impl DryRun {
     }
 }
 
-/// # Errors
-/// `Refused` for what is no head, or not all of one.
-fn parsed(text: &str) -> Result<RequestHead<'_>, EngineError> {
-    parse_head(text.as_bytes())
-        .map_err(|error| EngineError::Refused(format!("no request: {}", error.reason())))?
-        .map(|(head, _)| head)
-        .ok_or_else(|| EngineError::Refused("the request's head does not end".to_owned()))
-}
-
-impl Request {
-    fn body(&self) -> Result<Vec<u8>, EngineError> {
-        base64::decode_block(&self.body)
-            .map_err(|_| EngineError::Refused("the body is not base64".to_owned()))
-    }
-
-    /// As HTTP/1.1 would send it.
-    fn head(&self, body_bytes: usize) -> String {
-        let mut lines = vec![format!("{} {} HTTP/1.1", self.method, self.target)];
-        let has = |name: &str| {
-            self.headers
-                .iter()
-                .any(|(n, _)| n.eq_ignore_ascii_case(name))
-        };
-        if !has("host") {
-            lines.push("Host: localhost".to_owned());
-        }
-        if body_bytes > 0 && !has("content-length") {
-            lines.push(format!("Content-Length: {body_bytes}"));
-        }
-        for (name, value) in &self.headers {
-            lines.push(format!("{name}: {value}"));
-        }
-        lines.join("\r\n") + "\r\n\r\n"
-    }
-
-    fn origin(&self) -> Result<Origin, EngineError> {
-        let peer = self.peer.parse().map_err(|_| {
-            EngineError::Refused(format!("`{}` is no address with a port", self.peer))
-        })?;
-        let scheme = if self.tls {
-            Scheme::Https
-        } else {
-            Scheme::Http
-        };
-        let origin = Origin::new(scheme, Some(peer));
-        let alpn = if self.http2 { "h2" } else { "http/1.1" };
-        let described = Connection {
-            peer,
-            tls: self.tls,
-            alpn: self.tls.then(|| alpn.into()),
-            sni_inner: self.sni.as_deref().map(Into::into),
-            sni_outer: None,
-            ech_accepted: self.ech_accepted,
-            ja4: self.ja4.as_deref().map(Into::into),
-            ja4_inner: None,
-        };
-        let _ = origin.described.set(Arc::new(described));
-        Ok(origin)
-    }
+fn origin(request: &TrialRequest) -> Result<Origin, EngineError> {
+    let described = request.connection().map_err(EngineError::Refused)?;
+    let scheme = if described.tls {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
+    let origin = Origin::new(scheme, Some(described.peer));
+    let _ = origin.described.set(Arc::new(described));
+    Ok(origin)
 }
 
 impl RequestNote {

@@ -138,6 +138,7 @@ def test_explain_as_json_and_what_the_flags_do() -> None:
         (["GET", "nowhere"], 2),
         (["GET", "/", "-H", "no colon"], 2),
         (["G T", "/"], 1),
+        (["GET", "/", "-H", "A: b\r\nC: d"], 1),
     ],
 )
 def test_explain_refuses_what_is_no_request(arguments: list[str], code: int) -> None:

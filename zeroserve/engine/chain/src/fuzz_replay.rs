@@ -51,6 +51,11 @@ fn request_edits() {
 }
 
 #[test]
+fn trial_request() {
+    replay("trial_request", crate::fuzz_trial_request);
+}
+
+#[test]
 fn helper_calls() {
     replay("helper_calls", crate::fuzz_helper_calls);
 }

@@ -41,6 +41,7 @@ mod step;
 mod table;
 pub mod template;
 mod trace;
+pub mod trial;
 mod uri;
 
 pub use context::{Body, Context};
@@ -62,5 +63,6 @@ pub use {
     helpers::{fuzz_cookie, fuzz_rewrite},
     json::{fuzz_json, fuzz_json_operations},
     request::fuzz_request_edits,
+    trial::fuzz_trial_request,
     uri::fuzz_uri,
 };

@@ -56,7 +56,7 @@ fn misuse_is_refused_by_name_and_reason() {
         ("not_text", "zs_meta_set: argument 2: not UTF-8"),
         (
             "early_status",
-            "zs_res_status: not allowed in this phase of a request",
+            "zs_res_status: not allowed here, only in a response hook",
         ),
     ] {
         let told = run(case);

@@ -109,7 +109,7 @@ fn run<C>(desk: &mut Desk<C>, vm: *mut Vm, helper: &Helper<C>) -> HelperResult {
     // SAFETY: as in `call`.
     let machine = unsafe { &mut *vm };
     if !helper.phases.allows(desk.phase) {
-        return Err("not allowed in this phase of a request".into());
+        return Err(helper.phases.refusal().into());
     }
     machine.fuel -= i64::from(helper.fuel);
     let mut registers = machine.arguments;

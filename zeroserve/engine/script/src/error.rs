@@ -57,7 +57,12 @@ impl fmt::Display for LoadErrorKind {
         match self {
             Self::NotAnObject(why) => write!(f, "not an eBPF object: {why}"),
             Self::Malformed(why) | Self::BadInstruction(why) => f.write_str(why),
-            Self::UnknownHelper(name) => write!(f, "unknown helper `{name}`"),
+            Self::UnknownHelper(name) => {
+                write!(
+                    f,
+                    "unknown helper `{name}`: this version has none of that name"
+                )
+            }
             Self::UnknownSection => f.write_str("no entry section of this server"),
             Self::Recursion(name) => write!(f, "`{name}` calls itself, directly or through others"),
             Self::TooMuch { what, found, limit } => write!(f, "{what}: {found}, at most {limit}"),

@@ -64,6 +64,19 @@ impl Phases {
     pub const fn allows(self, phase: Self) -> bool {
         self.0 & phase.0 != 0
     }
+
+    /// For an author who called a helper elsewhere.
+    pub(crate) fn refusal(self) -> String {
+        let names = [
+            (Self::REQUEST, "on a request"),
+            (Self::RESPONSE, "in a response hook"),
+            (Self::INIT, "at load"),
+            (Self::TLS, "before the handshake ends"),
+        ];
+        let allowed = names.iter().filter(|(phase, _)| self.allows(*phase));
+        let allowed: Vec<_> = allowed.map(|(_, name)| *name).collect();
+        format!("not allowed here, only {}", allowed.join(" and "))
+    }
 }
 
 /// What a helper answers.

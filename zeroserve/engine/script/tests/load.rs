@@ -27,7 +27,7 @@ fn reasons_name_what_is_wrong() {
         ),
         (
             "unknown",
-            "script `unknown`: unknown helper `zs_of_another_server`",
+            "script `unknown`: unknown helper `zs_of_another_server`: this version has none of that name",
         ),
         (
             "section",

@@ -4,6 +4,7 @@ mod support;
 
 use std::str::FromStr;
 
+use support::random::{Random, Shape, program_of};
 use target_lexicon::Triple;
 use zs_script::{compile, elf};
 
@@ -28,7 +29,7 @@ fn every_program_compiles_for_both_machines() {
 fn random_programs_compile_for_both_machines() {
     let isa = compile::isa_of(&Triple::from_str("aarch64-unknown-linux-gnu").unwrap()).unwrap();
     for seed in 1..500 {
-        let program = support::random::program(&mut support::random::Random::new(seed));
+        let program = program_of(&mut Random::new(seed), Shape::ALL);
         let compiled = compile::compile(&program, &[5], &*isa);
         compiled.unwrap_or_else(|each| panic!("seed {seed}: {each:?}"));
     }

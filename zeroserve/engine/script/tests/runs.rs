@@ -153,7 +153,7 @@ fn a_helper_of_another_phase_is_refused() {
     };
     assert_eq!(
         error.to_string(),
-        "script `visitor`, function `entry` (visitor.c:7), helper `zs_req_peer`: not allowed in this phase of a request"
+        "script `visitor`, function `entry` (visitor.c:7), helper `zs_req_peer`: not allowed here, only on a request"
     );
 }
 

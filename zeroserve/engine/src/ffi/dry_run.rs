@@ -3,7 +3,9 @@
 use std::ffi::c_char;
 
 use super::guard::{Status, guard, input, json_out};
-use crate::dry_run::{DryRun, Request, Spec};
+use zs_chain::trial::TrialRequest;
+
+use crate::dry_run::{DryRun, Spec};
 use crate::error::EngineError;
 
 /// The opaque handle. For one thread: the one that opened it.
@@ -45,7 +47,7 @@ pub unsafe extern "C" fn zs_dry_run_answer(
 ) -> Status {
     guard(error, || {
         // SAFETY: the caller's promises; null is checked.
-        let (handle, request): (Option<&ZsDryRun>, Request) =
+        let (handle, request): (Option<&ZsDryRun>, TrialRequest) =
             unsafe { (handle.as_ref(), input(request, len)?) };
         let handle = handle.ok_or_else(|| EngineError::Bug("null dry run".to_owned()))?;
         json_out(out, &handle.0.answer(&request)?)
@@ -67,7 +69,7 @@ pub unsafe extern "C" fn zs_dry_run_measure(
 ) -> Status {
     guard(error, || {
         // SAFETY: the caller's promises; null is checked.
-        let (handle, request): (Option<&ZsDryRun>, Request) =
+        let (handle, request): (Option<&ZsDryRun>, TrialRequest) =
             unsafe { (handle.as_ref(), input(request, len)?) };
         let handle = handle.ok_or_else(|| EngineError::Bug("null dry run".to_owned()))?;
         let nanoseconds = handle.0.measure(&request, runs)?;

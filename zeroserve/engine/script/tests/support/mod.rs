@@ -8,6 +8,7 @@
     reason = "tables of helpers and of instructions"
 )]
 
+pub(crate) mod compare;
 pub(crate) mod host;
 pub(crate) mod interpreter;
 pub(crate) mod random;

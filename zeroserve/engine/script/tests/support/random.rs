@@ -48,6 +48,9 @@ impl Random {
     }
 }
 
+/// Words of a frame that begin with a register's value: those that most loads are of.
+const FILLED: u8 = 26;
+
 /// What a program may have.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
@@ -58,15 +61,15 @@ pub(crate) struct Shape {
     pub next_only: bool,
 }
 
-/// Functions that call only later ones, over an image of random bytes. Loops are common and may not end.
-pub(crate) fn program(random: &mut Random) -> Program {
-    let shape = Shape {
+impl Shape {
+    /// All that the standard has.
+    pub(crate) const ALL: Self = Self {
         registers: 10,
         next_only: false,
     };
-    program_of(random, shape)
 }
 
+/// Functions that call only later ones, over an image of random bytes. Loops are common and may not end.
 pub(crate) fn program_of(random: &mut Random, shape: Shape) -> Program {
     let count = 1 + random.below(3) as usize;
     let image: Vec<u8> = (0..random.below(3000))
@@ -102,7 +105,17 @@ fn code(random: &mut Random, shape: Shape, index: usize, count: usize) -> Vec<In
             wide(&mut code, register, random.number());
         }
     }
-    while code.len() < length {
+    // Else most of what is loaded would be zero, of which no extension is wrong.
+    for place in 1..=FILLED {
+        code.push(Instruction {
+            opcode: 0x7b,
+            dst: 10,
+            src: random.below(u64::from(shape.registers)) as u8,
+            offset: -8 * i16::from(place),
+            imm: 0,
+        });
+    }
+    while code.len() < length + usize::from(FILLED) {
         one(random, shape, &mut code, index, count);
     }
     code.push(Instruction {
