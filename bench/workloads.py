@@ -13,7 +13,7 @@ from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
 
 from zeroserve.pack.archive import PackOptions, pack
-from zeroserve.tls.certificates import make_dev_certificate
+from zeroserve.tls.self_signed import make_dev_certificate
 
 #: One suite and one group for all, so that no server wins by negotiating a cheaper one.
 SUITE = "TLS_AES_256_GCM_SHA384"

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from zeroserve.tls.certificates import make_dev_certificate
+from zeroserve.tls.self_signed import make_dev_certificate
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 

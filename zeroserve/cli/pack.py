@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
+from zeroserve.cli.pack_options import COMPILER_OPTION, NO_IMMUTABLE_OPTION, PRECOMPRESS_OPTION
 from zeroserve.errors import EXIT_OK, PackRefused
 from zeroserve.pack.archive import (
     PackOptions,
@@ -20,51 +21,8 @@ from zeroserve.pack.archive import (
     epoch_from_environment,
     pack,
 )
-from zeroserve.pack.coding import CODINGS
 from zeroserve.pack.precompress import Progress
 from zeroserve.pack.script_files import ScriptChoice
-from zeroserve.scripts.compiler import CLANG
-from zeroserve.scripts.job import AUTO
-
-
-def _codings(text: str) -> tuple[str, ...]:
-    known = [coding.token for coding in CODINGS]
-    given = [one.strip() for one in text.split(",")] if text else []
-    for one in given:
-        if one not in known:
-            raise click.BadParameter(f"`{one}` is none of {', '.join(known)}")
-    return tuple(one for one in known if one in given)
-
-
-def _compiler(text: str) -> str:
-    if text not in (AUTO, CLANG) and "/" not in text:
-        raise click.BadParameter(f"`{text}` is none of {AUTO}, {CLANG}, and no path of a clang")
-    return text
-
-
-COMPILER_OPTION = click.option(
-    "--ebpf-compiler",
-    "compiler",
-    type=_compiler,
-    metavar="auto|clang|PATH",
-    default=AUTO,
-    show_default=True,
-    help="What compiles scripts. `auto` is the pinned compiler of `pip install "
-    "'zeroserve[compiler]'`, the same bytes everywhere; `clang`, or its path, is your own.",
-)
-PRECOMPRESS_OPTION = click.option(
-    "--precompress",
-    type=_codings,
-    metavar="LIST",
-    default="",
-    help="Make coded forms of files that shrink: a comma list of br, zstd, gzip. Needs "
-    "`pip install 'zeroserve[precompress]'`.",
-)
-NO_IMMUTABLE_OPTION = click.option(
-    "--no-immutable",
-    is_flag=True,
-    help="Do not let files with a hash in their names (app.3f2a9c1b.js) be cached for ever.",
-)
 
 
 @click.command("pack", short_help="Make a tarball of a folder, the same bytes everywhere.")

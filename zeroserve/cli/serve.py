@@ -6,17 +6,22 @@ from pathlib import Path
 import click
 
 from zeroserve.cli.limits import limit_options, take_limits
-from zeroserve.cli.pack import COMPILER_OPTION, NO_IMMUTABLE_OPTION, PRECOMPRESS_OPTION, pack_to
+from zeroserve.cli.pack_options import COMPILER_OPTION, NO_IMMUTABLE_OPTION, PRECOMPRESS_OPTION
 from zeroserve.cli.proxy import proxy_options
 from zeroserve.cli.values import port, positive_int, positive_number
 from zeroserve.config.load import ServeWish, load_config
 from zeroserve.config.model import CHUNK_BYTES_DEFAULT, GRACE_SECONDS_DEFAULT, THREADS_DEFAULT
 from zeroserve.errors import EXIT_OK, UsageRefused
-from zeroserve.pack.archive import PackOptions
-from zeroserve.pack.script_files import ScriptChoice
-from zeroserve.sdk import HEADER
+from zeroserve.scripts.job import AUTO
 
 ECH_CLEAR = ("serve", "refuse", "relay")
+#: What the flags of `--pack` are when they are not given.
+_PACKING: dict[str, object] = {
+    "include_hidden": False,
+    "precompress": (),
+    "no_immutable": False,
+    "compiler": AUTO,
+}
 LOG_FORMATS = ("common", "combined", "json", "off")
 
 
@@ -201,18 +206,12 @@ def serve(ctx: click.Context, /, **flags: object) -> int:
         return _dump_sdk(flags)
     directory = flags.pop("pack_directory")
     output = flags.pop("output")
-    options = PackOptions(
-        include_hidden=bool(flags.pop("include_hidden")),
-        precompress=flags.pop("precompress"),  # type: ignore[arg-type]  # click made it
-        immutable=not flags.pop("no_immutable"),
-        scripts=ScriptChoice(str(flags.pop("compiler"))),
-    )
+    packing = {name: flags.pop(name) for name in _PACKING}
     if isinstance(directory, str):
         if flags["site"] is not None or flags["release"] is not None:
             raise UsageRefused("usage", "`--pack` cannot be given with something to serve")
-        pack_to(Path(directory), output if isinstance(output, str) else None, options)
-        return EXIT_OK
-    if output is not None or options != PackOptions():
+        return _pack(Path(directory), output if isinstance(output, str) else None, packing)
+    if output is not None or packing != _PACKING:
         raise UsageRefused(
             "usage",
             "`-o`, `--include-hidden`, `--precompress`, `--no-immutable` and `--ebpf-compiler` are "
@@ -237,8 +236,26 @@ def serve(ctx: click.Context, /, **flags: object) -> int:
     return hand_off(loaded.config, ctx.obj)
 
 
+def _pack(directory: Path, output: str | None, wish: dict[str, object]) -> int:
+    # A server's start, which is most of what this module is for, loads no packer.
+    from zeroserve.cli.pack import pack_to
+    from zeroserve.pack.archive import PackOptions
+    from zeroserve.pack.script_files import ScriptChoice
+
+    options = PackOptions(
+        include_hidden=bool(wish["include_hidden"]),
+        precompress=wish["precompress"],  # type: ignore[arg-type]  # click made it
+        immutable=not wish["no_immutable"],
+        scripts=ScriptChoice(str(wish["compiler"])),
+    )
+    pack_to(directory, output, options)
+    return EXIT_OK
+
+
 def _dump_sdk(flags: dict[str, object]) -> int:
     if flags["site"] is not None or flags["pack_directory"] is not None:
         raise UsageRefused("usage", "`--dump-sdk` is given alone")
+    from zeroserve.sdk import HEADER
+
     click.echo(HEADER.read_text(), nl=False)
     return EXIT_OK

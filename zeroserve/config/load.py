@@ -335,7 +335,7 @@ def _read_secret(path: Path, notices: list[str]) -> str:
 
 
 def _make_dev_pair(listeners: tuple[ListenAddress, ...], notices: list[str]) -> TlsPair:
-    from zeroserve.tls.certificates import make_dev_certificate
+    from zeroserve.tls.self_signed import make_dev_certificate
 
     names = ["localhost", "127.0.0.1", "::1"]
     wildcards = ("0.0.0.0", "::")  # noqa: S104  # compared with, not bound to

@@ -17,7 +17,6 @@ from zeroserve.process import run_to_end
 from zeroserve.scripts.job import AUTO
 from zeroserve.sdk import HEADER
 
-CLANG = "clang"
 #: The version of the wheel that `pyproject.toml` pins: another one may make other bytes.
 ZIGLANG_VERSION = "0.15.2"
 VERSION_SECONDS_MAX = 20.0

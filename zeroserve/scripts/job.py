@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 #: The compiler that nobody chose: the pinned one.
 AUTO = "auto"
+#: The user's own clang, by its name.
+CLANG = "clang"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,4 @@
-"""Certificates: PEM in, findings out;
-
-and certificates for development. Imports `cryptography`, so never in the daemon.
+"""Certificates: PEM in, findings out. Imports `cryptography`, so never in the daemon.
 
 TLS itself is the engine's. What is judged here is what a start would refuse anyway, said earlier
 and without the engine.
@@ -8,110 +6,17 @@ and without the engine.
 
 import datetime
 import hashlib
-import ipaddress
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from zeroserve.errors import TlsRefused
 
-DEV_LIFETIME = datetime.timedelta(days=90)
-DEV_CLOCK_SLACK = datetime.timedelta(hours=1)  # for a client whose clock runs behind
 RSA_BITS_MIN = 2048
-COMMON_NAME_MAX = 64  # RFC 5280, ub-common-name
-HOST_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 CURVES = (ec.SECP256R1, ec.SECP384R1)
-
-
-@dataclass(frozen=True, slots=True)
-class DevCertificate:
-    """A self-signed certificate and its key, both PEM."""
-
-    cert_pem: bytes
-    key_pem: bytes
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the DER certificate, as upper-case hex pairs with colons, as browsers show
-        it.
-        """
-        certificate = x509.load_pem_x509_certificate(self.cert_pem)
-        der = certificate.public_bytes(serialization.Encoding.DER)
-        return hashlib.sha256(der).digest().hex(":").upper()
-
-
-def make_dev_certificate(names: Sequence[str]) -> DevCertificate:
-    """A self-signed ECDSA P-256 certificate, valid for 90 days, for these host names and IP
-    addresses.
-
-    The first name is the subject. Raises `TlsRefused` (`certificate-bad`) for no name or one that
-    is neither.
-    """
-    if not names:
-        raise TlsRefused("certificate-bad", "a development certificate needs at least one name")
-    alternatives = [_general_name(name) for name in names]
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:COMMON_NAME_MAX])])
-    now = datetime.datetime.now(datetime.UTC)
-    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    # Not a CA: who trusts this certificate trusts this server, and nothing it could sign.
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - DEV_CLOCK_SLACK)
-        .not_valid_after(now + DEV_LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(key_id, critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    return DevCertificate(
-        cert_pem=certificate.public_bytes(serialization.Encoding.PEM),
-        key_pem=key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ),
-    )
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        pass
-    try:
-        host = name.encode("idna").decode()
-    except UnicodeError:
-        host = ""
-    if not HOST_NAME.fullmatch(host):
-        raise TlsRefused("certificate-bad", f"`{name}` is neither a host name nor an IP address")
-    return x509.DNSName(host)
 
 
 @dataclass(frozen=True, slots=True)

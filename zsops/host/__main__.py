@@ -6,13 +6,17 @@ runs), `recover` (before the daemon starts), `units` (for systemd). All take `--
 
 from __future__ import annotations
 
-import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zsops.errors import ExitCode, UsageError, ZsopsError
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def default_root() -> Path:
@@ -24,7 +28,27 @@ def default_root() -> Path:
     return Path(state).expanduser().absolute() / "zsops"
 
 
+def _session(words: Sequence[str]) -> tuple[Path | None, list[str]] | None:
+    """Root and instances of a plain `serve`, which every session begins with: without `argparse`
+    it starts with a fifth less work. None: anything else, a mistake among it."""
+    if len(words) % 2 != 1 or words[0] != "serve":
+        return None
+    root, instances = None, []
+    for name, value in zip(words[1::2], words[2::2], strict=True):
+        if name == "--root":
+            root = Path(value)
+        elif name == "--instance":
+            instances.append(value)
+        else:
+            return None
+        if value.startswith("-"):
+            return None
+    return root, instances
+
+
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+
     parser = argparse.ArgumentParser(prog="zsops-host", description="the on-host half of zsops")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_text in (
@@ -58,12 +82,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(wish: argparse.Namespace) -> int:
-    root = default_root() if wish.root is None else wish.root.absolute()
-    if wish.command == "serve":
-        from zsops.host.serve import serve
+def _serve(root: Path | None, instances: Sequence[str]) -> int:
+    # What is loaded stays: to look through it for garbage while it grows is a waste.
+    gc.disable()
+    from zsops.host.serve import serve
 
-        return serve(root, wish.instance)
+    gc.freeze()
+    gc.enable()
+    return serve(_absolute(root), instances)
+
+
+def _absolute(root: Path | None) -> Path:
+    return default_root() if root is None else root.absolute()
+
+
+def _run(words: Sequence[str]) -> int:
+    plain = _session(words)
+    if plain is not None:
+        return _serve(*plain)
+    wish = _parser().parse_args(words)
+    root = _absolute(wish.root)
+    if wish.command == "serve":
+        return _serve(root, wish.instance)
     if wish.command == "supervise":
         from zsops.host.supervise import supervise
 
@@ -105,7 +145,7 @@ def _say(note: str | None) -> None:
 def main() -> int:
     """Entry point. Exit codes: as zsops's own."""
     try:
-        return _run(_parser().parse_args())
+        return _run(sys.argv[1:])
     except ZsopsError as error:
         print(error.render(), file=sys.stderr)  # noqa: T201
         return int(error.exit_code)

@@ -185,14 +185,6 @@ class ReadMembers(Effect[tuple[str, tuple[HostedMember, ...]]]):
 
 
 @frozen
-class MakePlaceholder(Effect[bytes]):
-    """The tar of release 000000, the page a host shows before its first deployment."""
-
-    def perform(self, world: World) -> bytes:
-        return world.tools.placeholder()
-
-
-@frozen
 class MakeCertificate(Effect[Secrets]):
     names: tuple[str, ...]
 

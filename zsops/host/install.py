@@ -9,7 +9,7 @@ import hashlib
 import json
 
 from zsops.errors import BadRequest
-from zsops.host import audit, health, journal, layout, material, secrets, store
+from zsops.host import audit, health, journal, layout, material, placeholder, secrets, store
 from zsops.host.codec import to_json
 from zsops.host.effects import (
     BootId,
@@ -18,7 +18,6 @@ from zsops.host.effects import (
     FileSize,
     Fsync,
     MakeDir,
-    MakePlaceholder,
     ReadMembers,
     Rename,
     Steps,
@@ -72,7 +71,7 @@ def _directories(paths: InstancePaths) -> Steps[None]:
 
 
 def _placeholder(paths: InstancePaths, names: tuple[str, ...]) -> Steps[str]:
-    content = yield from do(MakePlaceholder())
+    content = placeholder.tar()
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     blob = layout.blob(digest)
     if (yield from do(FileSize(blob))) is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from zsops.host import layout
 from zsops.host.daemon import LocalDaemon
 from zsops.host.disk import RealDisk
 from zsops.host.extents import Extent, read_extents
-from zsops.host.messages import HostedMember, StepEvent
+from zsops.host.messages import CertificateFacts, HostedMember, StepEvent
 from zsops.host.seal import make_identity, public_facts, recipients_of, unseal
 from zsops.host.world import About, DaemonDoor, PublicFacts, Secrets
 from zsops.process import Identity
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
 # Longest that one request may hold the host: reload, start and health timeouts, plus spare.
 _LOCK_PATIENCE_S = 120.0
 _LOCK_POLL_S = 0.05
-
-# A host without a deployment says so, with a status that no monitoring takes for a working site.
-_PLACEHOLDER_PAGE = """<!doctype html>
-<meta charset="utf-8">
-<title>Nothing deployed yet</title>
-<h1>Nothing deployed yet</h1>
-<p>This host is ready; its first site has not arrived.</p>
-"""
 
 
 class RealClock:
@@ -93,25 +84,22 @@ def check_release(path: Path, *, tls: bool = True) -> tuple[str, ...]:
     return tuple(finding.text for finding in check_path(path, tls=tls) if finding.is_error)
 
 
-def pack_placeholder() -> bytes:
-    """The tar of release 000000."""
-    import tempfile
-
-    from zeroserve.pack.archive import PackOptions, pack
-
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "404.html").write_text(_PLACEHOLDER_PAGE)
-        tar = io.BytesIO()
-        pack(Path(folder), tar, PackOptions())
-        return tar.getvalue()
-
-
 def make_certificate(names: tuple[str, ...]) -> Secrets:
     """A self-signed development certificate."""
-    from zeroserve.tls.certificates import make_dev_certificate
+    from zeroserve.tls.self_signed import make_dev_certificate
 
     made = make_dev_certificate(names)
-    return Secrets(made.cert_pem, made.key_pem)
+    return Secrets(
+        made.cert_pem,
+        CertificateFacts(
+            leaf=made.leaf,
+            names=made.names,
+            issuer=made.issuer,
+            not_before=made.not_before.isoformat(),
+            not_after=made.not_after.isoformat(),
+        ),
+        made.key_pem,
+    )
 
 
 def ssh_host_key() -> Path:
@@ -136,9 +124,6 @@ class RealTools:
 
     def extents(self, tar: str) -> tuple[Extent, ...]:
         return tar_extents(self._root / tar)
-
-    def placeholder(self) -> bytes:
-        return pack_placeholder()
 
     def certificate(self, names: tuple[str, ...]) -> Secrets:
         return make_certificate(names)

@@ -239,6 +239,15 @@ def digest_of(home: str) -> Steps[str]:
     return f"sha256:{total.hexdigest()}"
 
 
+def own_facts(paths: InstancePaths, choice: Choice, home: str) -> Steps[PublicFacts | None]:
+    """Those of a release with the host's own certificate, which are known from its making."""
+    if not isinstance(choice, Own):
+        return None
+    cert = (yield from do(ReadFile(f"{home}/{CERT}"))) or b""
+    facts = yield from secrets.facts(paths, cert)
+    return None if facts is None else PublicFacts(facts)
+
+
 def facts_of(home: str) -> Steps[PublicFacts]:
     """The public facts of a release's material."""
     cert = (yield from do(ReadFile(f"{home}/{CERT}"))) or b""

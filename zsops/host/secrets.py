@@ -5,6 +5,8 @@ Files are replaced, never rewritten: releases hold hard links to the ones they w
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +23,7 @@ from zsops.host.effects import (
     write_durably,
 )
 from zsops.host.layout import InstancePaths
+from zsops.host.messages import CertificateFacts
 
 # A certificate made here is valid for 90 days; a release must not go out with a nearly spent one.
 _RENEW_AFTER = timedelta(days=60)
@@ -28,10 +31,11 @@ _RENEW_AFTER = timedelta(days=60)
 
 @frozen
 class Made:
-    """`made.json`: what the certificate was made for, and when."""
+    """`made.json`: what the certificate was made for, and when; what it says."""
 
     names: tuple[str, ...]
     at: str
+    certificate: CertificateFacts | None = None
 
 
 def refresh(paths: InstancePaths, names: tuple[str, ...]) -> Steps[bool]:
@@ -44,9 +48,20 @@ def refresh(paths: InstancePaths, names: tuple[str, ...]) -> Steps[bool]:
     yield from write_durably(f"{paths.secrets}/key.pem", pair.key_pem, 0o600)
     yield from write_durably(f"{paths.secrets}/cert.pem", pair.cert_pem, 0o440)
     # Last: a crash in between makes both again, so certificate and key always belong together.
-    made = json.dumps(to_json(Made(names, at))).encode()
+    made = json.dumps(to_json(Made(names, at, pair.facts))).encode()
     yield from write_durably(f"{paths.secrets}/made.json", made)
     return True
+
+
+def facts(paths: InstancePaths, cert: bytes) -> Steps[CertificateFacts | None]:
+    """What `cert` says when it is the one that was made here, without a library to read it by."""
+    raw = yield from do(ReadFile(f"{paths.secrets}/made.json"))
+    try:
+        made = None if raw is None else from_json(Made, json.loads(raw)).certificate
+        leaf = hashlib.sha256(base64.b64decode(b"".join(cert.splitlines()[1:-1]))).hexdigest()
+    except (ValueError, ProtocolMismatch):
+        return None
+    return made if made is not None and made.leaf == leaf else None
 
 
 def _is_fresh(raw: bytes, names: tuple[str, ...], at: str) -> bool:

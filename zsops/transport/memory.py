@@ -53,7 +53,6 @@ class MemoryClock:
 
 
 _pair: list[Secrets] = []
-_placeholder: list[bytes] = []
 _identity: list[bytes] = []
 
 
@@ -87,11 +86,6 @@ class MemoryTools:
             file.write(self._disk.read(tar) or b"")
             file.flush()
             return machine.tar_extents(Path(file.name))
-
-    def placeholder(self) -> bytes:
-        if not _placeholder:  # always the same bytes; made once, since tests make many hosts
-            _placeholder.append(machine.pack_placeholder())
-        return _placeholder[0]
 
     def certificate(self, names: tuple[str, ...]) -> Secrets:
         if not _pair:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from server_trees import FILES, pack_bytes, write_tree
 
-from zeroserve.tls.certificates import DevCertificate, make_dev_certificate
+from zeroserve.tls.self_signed import DevCertificate, make_dev_certificate
 
 
 @pytest.fixture(scope="session")

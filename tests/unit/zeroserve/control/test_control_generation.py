@@ -13,7 +13,7 @@ from zeroserve.config.load import ServeWish, load_config
 from zeroserve.config.model import ServerConfig
 from zeroserve.control.generation import is_digest, load_material
 from zeroserve.errors import ZeroserveError
-from zeroserve.tls.certificates import DevCertificate
+from zeroserve.tls.self_signed import DevCertificate
 
 
 def config(**fields: object) -> ServerConfig:

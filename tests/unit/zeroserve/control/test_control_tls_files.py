@@ -12,7 +12,7 @@ from zeroserve.config.model import ServerConfig
 from zeroserve.control.generation import load_material
 from zeroserve.control.tls_files import load_tls
 from zeroserve.errors import TlsRefused
-from zeroserve.tls.certificates import DevCertificate
+from zeroserve.tls.self_signed import DevCertificate
 
 PEM = b"-----BEGIN X-----\nAAAA\n-----END X-----\n"
 STAPLE = b"\x30\x03\x0a\x01\x00"

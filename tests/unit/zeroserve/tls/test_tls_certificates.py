@@ -1,6 +1,7 @@
 """Certificates: those we make are accepted by others; those we judge get every fault named."""
 
 import datetime
+import ipaddress
 import ssl
 import threading
 from socket import socketpair
@@ -9,10 +10,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zeroserve.errors import TlsRefused
-from zeroserve.tls.certificates import DevCertificate, judge_pair, make_dev_certificate
+from zeroserve.tls import self_signed
+from zeroserve.tls.certificates import CertificateFacts, judge_pair, read_facts
+from zeroserve.tls.self_signed import DevCertificate, make_dev_certificate
 
 NOW = datetime.datetime.now(datetime.UTC)
 
@@ -55,6 +60,97 @@ def test_a_strict_client_accepts_it(
         peer.sendall(b"hello")
         thread.join(20)
     assert answered == [b"hello"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["localhost", "127.0.0.1", "::1"],
+        ["*.Shop.example", "shop.example"],
+        ["bücher.example"],
+        ["a" * 63 + "." + "b" * 63 + ".example"],
+        [f"n{number}.example" for number in range(300)],
+    ],
+)
+def test_it_says_what_the_library_would_have_it_say(names: list[str]) -> None:
+    made = make_dev_certificate(names)
+    found = x509.load_pem_x509_certificate(made.cert_pem)
+    key = serialization.load_pem_private_key(made.key_pem, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    public = key.public_key()
+    assert found.public_key() == public
+    found.verify_directly_issued_by(found)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+    key_id = x509.SubjectKeyIdentifier.from_public_key(public)
+    usage = [False] * 9
+    usage[0] = True
+    wanted = (
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (x509.KeyUsage(*usage), True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        (x509.SubjectAlternativeName(_general(names)), False),
+        (key_id, False),
+        (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id), False),
+    )
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(public)
+        .serial_number(found.serial_number)
+        .not_valid_before(made.not_before)
+        .not_valid_after(made.not_after)
+    )
+    for extension, critical in wanted:
+        builder = builder.add_extension(extension, critical=critical)
+    like = builder.sign(key, hashes.SHA256())
+    # The very same bytes, but for the signature, which is another each time.
+    assert found.tbs_certificate_bytes == like.tbs_certificate_bytes
+    assert made.key_pem == pem(key)
+
+
+def _general(names: list[str]) -> list[x509.GeneralName]:
+    """As a certificate lists them: host names, then addresses."""
+    hosts: list[x509.GeneralName] = []
+    addresses: list[x509.GeneralName] = []
+    for name in names:
+        try:
+            addresses.append(x509.IPAddress(ipaddress.ip_address(name)))
+        except ValueError:
+            hosts.append(x509.DNSName(name.encode("idna").decode()))
+    return hosts + addresses
+
+
+@given(st.dates(datetime.date(2026, 1, 1), datetime.date(2080, 1, 1)))
+def test_times_are_written_as_their_year_wants(day: datetime.date) -> None:
+    at = datetime.datetime(day.year, day.month, day.day, 1, 2, 3, tzinfo=datetime.UTC)
+    kind = self_signed._time(at)[0]
+    assert kind == (23 if at.year < 2050 else 24)
+
+
+@given(st.binary(max_size=70_000))
+def test_lengths_are_written_as_der_wants(content: bytes) -> None:
+    written = self_signed._der(4, content)
+    size = written[1]
+    ahead = 2 + (size & 0x7F if size & 0x80 else 0)
+    stated = int.from_bytes(written[2:ahead], "big") if size & 0x80 else size
+    assert (stated, written[ahead:]) == (len(content), content)
+    assert size < 0x80 or stated >= 1 << (8 * (ahead - 3))
+    assert size < 0x80 or stated >= 0x80
+
+
+def test_two_are_never_alike() -> None:
+    made = [make_dev_certificate(["localhost"]) for _ in range(4)]
+    serials = {x509.load_pem_x509_certificate(each.cert_pem).serial_number for each in made}
+    assert len(serials) == len({each.key_pem for each in made}) == 4
+    assert all(number.bit_length() == 151 for number in serials)
+
+
+def test_the_facts_are_those_of_the_certificate() -> None:
+    made = make_dev_certificate(["*.Shop.example", "::1", "127.0.0.1", "bücher.example"])
+    assert read_facts(made.cert_pem) == CertificateFacts(
+        made.leaf, made.names, made.issuer, made.not_before, made.not_after
+    )
 
 
 @pytest.mark.parametrize("names", [[], ["bad name"], ["a..b"], ["x" * 64 + ".example"]])

@@ -2,8 +2,8 @@
 
 import datetime
 
-from zeroserve.tls.certificates import DevCertificate, make_dev_certificate
 from zeroserve.tls.directory import judge_directory
+from zeroserve.tls.self_signed import DevCertificate, make_dev_certificate
 
 NOW = datetime.datetime.now(datetime.UTC)
 LATER = NOW + datetime.timedelta(days=400)
