@@ -13,6 +13,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from zsops.apply.target import Target
@@ -21,10 +22,12 @@ from zsops.client.link import SPOKEN, Bounds, Link, Trust
 from zsops.config.values import split_address
 from zsops.errors import HostUnreachable, ZsopsError
 from zsops.host import compare
+from zsops.host import messages as m
 from zsops.host.names import covering, own_name
 
 _FILES_MAX = 3
 _BODY_BYTES_MAX = 64 << 20
+_BYTES_GLADLY = 64 << 10
 _WAIT_S = 5.0
 _QUESTION_S = 60.0
 
@@ -51,8 +54,7 @@ def probe_from_here(target: Target) -> None:
 
 def _look(visit: _Visit, target: Target) -> None:
     shown = target.certificates
-    fitting = (each for each in target.health.content if each.size <= _BODY_BYTES_MAX)
-    content = [each for each, _ in zip(fitting, range(_FILES_MAX), strict=False)]
+    content = _few(target.health.content)
     for file in content:
         path = "/" + quote(file.path)
         visit.expect(path, compare.with_content(file, visit.get(path, file.host)))
@@ -63,6 +65,17 @@ def _look(visit: _Visit, target: Target) -> None:
     for each in shown if len(shown) > 1 else ():
         if (own := own_name(shown, each)) is not None:
             visit.get("/", own)
+
+
+def _few(content: Sequence[m.ContentCheck]) -> list[m.ContentCheck]:
+    """What is compared from here: the way may be long, and the host has compared them all. The
+    smallest come first; one is asked for unless it is huge, further ones while they are small."""
+    chosen: list[m.ContentCheck] = []
+    for each in content:
+        total = sum(one.size for one in (*chosen, each))
+        if total <= (_BYTES_GLADLY if chosen else _BODY_BYTES_MAX) and len(chosen) < _FILES_MAX:
+            chosen.append(each)
+    return chosen
 
 
 class _Visit:

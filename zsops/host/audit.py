@@ -36,13 +36,29 @@ def _chain(before: str, fields: dict[str, object]) -> str:
     return hashlib.sha256(f"{before}\n{content}".encode()).hexdigest()
 
 
-def parse(raw: bytes) -> Iterator[AuditEntry]:
-    """The entries of the log, unchecked; ends at the first line that is none."""
+def parse(raw: bytes, **wanted: str) -> Iterator[AuditEntry]:
+    """The entries of the log, unchecked, oldest first; ends at the first line that is none.
+
+    `wanted`: only those with these values; lines of others are not looked into, since a log of
+    years is read in every session.
+    """
+    marks = _marks(wanted)
     for line in _split(raw)[0].splitlines():
-        try:
-            yield from_json(AuditEntry, json.loads(line))
-        except (ValueError, ProtocolMismatch):
-            return
+        if all(mark in line for mark in marks):
+            try:
+                entry = from_json(AuditEntry, json.loads(line))
+            except (ValueError, ProtocolMismatch):
+                return
+            if all(getattr(entry, name) == value for name, value in wanted.items()):
+                yield entry
+
+
+def _marks(wanted: dict[str, str]) -> list[bytes]:
+    """What a line with these values holds somewhere (and others may)."""
+    return [
+        json.dumps({name: value}, ensure_ascii=False, separators=(",", ":"))[1:-1].encode()
+        for name, value in wanted.items()
+    ]
 
 
 def verify(raw: bytes) -> AuditReport:
@@ -127,9 +143,26 @@ def every() -> Steps[tuple[AuditEntry, ...]]:
     return tuple(parse((yield from do(ReadFile(AUDIT))) or b""))
 
 
-def entries(instance: str) -> Steps[tuple[AuditEntry, ...]]:
-    """All entries about one instance, oldest first."""
-    return tuple(entry for entry in (yield from every()) if entry.instance == instance)
+def entries(instance: str, **wanted: str) -> Steps[tuple[AuditEntry, ...]]:
+    """The entries about one instance, oldest first; `wanted` as in `parse`."""
+    raw = (yield from do(ReadFile(AUDIT))) or b""
+    return tuple(parse(raw, instance=instance, **wanted))
+
+
+def journalled(instance: str) -> Steps[int]:
+    """The newest transition of the instance's journal that has its line; 0 for none."""
+    raw = (yield from do(ReadFile(AUDIT))) or b""
+    (mark,) = _marks({"instance": instance})
+    for line in reversed(_split(raw)[0].splitlines()):
+        if mark not in line:
+            continue
+        try:
+            entry = from_json(AuditEntry, json.loads(line))
+        except (ValueError, ProtocolMismatch):
+            continue
+        if entry.instance == instance and entry.journal_seq is not None:
+            return entry.journal_seq
+    return 0
 
 
 def check() -> Steps[AuditReport]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable
 from enum import Enum
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from zsops.errors import ProtocolMismatch
 from zsops.frozen import is_frozen, names_of
@@ -32,7 +32,10 @@ def to_json(value: object) -> object:
 
 def from_json(kind: type[T], value: object) -> T:
     """A `kind` out of what `json.loads` gave; `ProtocolMismatch` names the first odd place."""
-    return cast("T", _decode(kind, value, kind.__name__))
+    try:
+        return cast("T", _decoder(kind)(value))
+    except _OddError as odd:
+        raise ProtocolMismatch(f"`{kind.__name__}{odd.place}` {odd.text}") from odd
 
 
 def shortened(text: str, bytes_max: int) -> str:
@@ -43,72 +46,112 @@ def shortened(text: str, bytes_max: int) -> str:
     return text
 
 
-def _decode(kind: object, value: object, where: str) -> object:
+class _OddError(Exception):
+    """What does not fit. `place`: where below, written while the error passes on its way up."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.place = ""
+
+
+#: By kind: a class's fields are looked up once, since a session decodes hundreds of values.
+_known: dict[object, Callable[[Any], object]] = {}
+
+
+def _decoder(kind: object) -> Callable[[Any], object]:
+    found = _known.get(kind)
+    if found is None:
+        found = _known[kind] = _make(kind)
+    return found
+
+
+def _make(kind: object) -> Callable[[Any], object]:
     origin = typing.get_origin(kind)
     if origin is types.UnionType or origin is typing.Union:
-        return _decode_optional(typing.get_args(kind), value, where)
+        return _optional(typing.get_args(kind))
     if origin is tuple:
-        return _decode_tuple(typing.get_args(kind), value, where)
+        return _tuple(typing.get_args(kind))
     if isinstance(kind, type):
         if is_frozen(kind):
-            return _decode_message(kind, value, where)
-        if issubclass(kind, Enum):
-            return _decode_enum(kind, value, where)
-        return _decode_scalar(kind, value, where)
-    raise TypeError(f"the codec does not know {kind!r} at {where}")
+            return _message(kind)
+        return _enum(kind) if issubclass(kind, Enum) else _scalar(kind)
+    raise TypeError(f"the codec does not know {kind!r}")
 
 
-def _decode_optional(choices: tuple[object, ...], value: object, where: str) -> object:
-    if value is None and type(None) in choices:
-        return None
+def _optional(choices: tuple[object, ...]) -> Callable[[Any], object]:
     (kind,) = [choice for choice in choices if choice is not type(None)]
-    return _decode(kind, value, where)
+    decode, or_none = _decoder(kind), type(None) in choices
+    return lambda value: None if value is None and or_none else decode(value)
 
 
-def _decode_tuple(kinds: tuple[object, ...], value: object, where: str) -> object:
-    if not isinstance(value, list):
-        raise ProtocolMismatch(f"`{where}` should be a list")
-    if len(kinds) == 2 and kinds[1] is Ellipsis:
-        return tuple(_decode(kinds[0], v, f"{where}[{i}]") for i, v in enumerate(value))
-    if len(value) != len(kinds):
-        raise ProtocolMismatch(f"`{where}` should have {len(kinds)} items, has {len(value)}")
-    return tuple(_decode(k, v, where) for k, v in zip(kinds, value, strict=True))
+def _tuple(kinds: tuple[object, ...]) -> Callable[[Any], object]:
+    alike = len(kinds) == 2 and kinds[1] is Ellipsis
+    decoders = [_decoder(kinds[0])] if alike else [_decoder(each) for each in kinds]
+
+    def decode(value: object) -> object:
+        if not isinstance(value, list):
+            raise _OddError("should be a list")
+        if not alike and len(value) != len(decoders):
+            raise _OddError(f"should have {len(decoders)} items, has {len(value)}")
+        found = []
+        try:
+            for number, item in enumerate(value):
+                found.append(decoders[0 if alike else number](item))
+        except _OddError as odd:
+            odd.place = f"[{len(found)}]{odd.place}"
+            raise
+        return tuple(found)
+
+    return decode
 
 
-_known_hints: dict[str, Mapping[str, object]] = {}
+def _message(kind: type[object]) -> Callable[[Any], object]:
+    fields: dict[str, Callable[[Any], object]] = {}
+
+    def decode(value: object) -> object:
+        if not fields:  # not while it is made: a message may hold one of its own kind
+            fields.update({k: _decoder(v) for k, v in typing.get_type_hints(kind).items()})
+        if not isinstance(value, dict):
+            raise _OddError("should be an object")
+        decoded = {}
+        name = ""
+        try:
+            for name, item in value.items():
+                decoded[name] = fields[name](item)
+        except KeyError:
+            unknown = min(str(each) for each in value if each not in fields)
+            raise _OddError(f"has an unknown key `{unknown}`") from None
+        except _OddError as odd:
+            odd.place = f".{name}{odd.place}"
+            raise
+        try:
+            return kind(**decoded)
+        except TypeError as missing:
+            raise _OddError(f"lacks a key ({missing})") from missing
+
+    return decode
 
 
-def _hints(kind: type[object]) -> Mapping[str, object]:
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    if name not in _known_hints:
-        _known_hints[name] = typing.get_type_hints(kind)
-    return _known_hints[name]
+def _enum(kind: type[Enum]) -> Callable[[Any], object]:
+    def decode(value: object) -> object:
+        try:
+            return kind(value)
+        except ValueError:
+            raise _OddError(f"has an unknown value `{value}`") from None
+
+    return decode
 
 
-def _decode_message(kind: type[object], value: object, where: str) -> object:
-    if not isinstance(value, dict):
-        raise ProtocolMismatch(f"`{where}` should be an object")
-    hints = _hints(kind)
-    unknown = set(value) - set(hints)
-    if unknown:
-        raise ProtocolMismatch(f"`{where}` has an unknown key `{min(unknown)}`")
-    decoded = {k: _decode(hints[k], v, f"{where}.{k}") for k, v in value.items()}
-    try:
-        return kind(**decoded)
-    except TypeError as missing:
-        raise ProtocolMismatch(f"`{where}` lacks a key ({missing})") from missing
+def _scalar(kind: type[object]) -> Callable[[Any], object]:
+    if kind not in (str, int, float, bool):
+        raise TypeError(f"the codec does not know {kind!r}")
 
+    def decode(value: object) -> object:
+        if type(value) is kind:
+            return value
+        if kind is float and type(value) is int:
+            return float(value)
+        raise _OddError(f"should be {kind.__name__}, is {type(value).__name__}")
 
-def _decode_enum(kind: type[Enum], value: object, where: str) -> object:
-    try:
-        return kind(value)
-    except ValueError as unknown:
-        raise ProtocolMismatch(f"`{where}` has an unknown value `{value}`") from unknown
-
-
-def _decode_scalar(kind: type[object], value: object, where: str) -> object:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind in (str, int, float, bool) and type(value) is kind:
-        return value
-    raise ProtocolMismatch(f"`{where}` should be {kind.__name__}, is {type(value).__name__}")
+    return decode

@@ -147,9 +147,7 @@ def catch_up(paths: InstancePaths, state: State) -> Steps[None]:
     """
     yield from do(Fsync(paths.journal))
     yield from do(Fsync(AUDIT))
-    known = yield from audit.entries(paths.name)
-    last = max((e.journal_seq for e in known if e.journal_seq is not None), default=0)
-    if last < state.seq:
+    if (yield from audit.journalled(paths.name)) < state.seq:
         yield from write_line(paths, state, f"{state.detail} [written by recovery]".strip())
 
 

@@ -90,8 +90,8 @@ def prepare_rotation(request: PrepareRotation) -> Steps[Staged]:
 
 def releases(paths: InstancePaths) -> Steps[tuple[ReleaseInfo, ...]]:
     """The kept releases, oldest first, with what the history says of each."""
-    known = yield from audit.entries(paths.name)
-    confirmed = {e.release for e in known if e.event == "committed" and e.release is not None}
+    known = yield from audit.entries(paths.name, event="committed")
+    confirmed = {each.release for each in known if each.release is not None}
     pinned = yield from store.pins(paths)
     infos: list[ReleaseInfo] = []
     made: dict[str, lineage.Made] = {}

@@ -79,10 +79,18 @@ def test_every_question_is_asked_over_each_protocol_and_a_new_connection(
 ) -> None:
     checks = (m.StatusCheck("/check", body_contains="<title>"), m.StatusCheck("/none", (404,)))
     with HttpsServer(page, pair, tmp_path) as server:
-        probe_from_here(target(server, facts(pair), files=("a b.txt", "b.txt"), checks=checks))
-    paths = ["/a%20b.txt", "/b.txt", "/check", "/none"]
+        probe_from_here(target(server, facts(pair), files=("a b.txt", "check"), checks=checks))
+    paths = ["/a%20b.txt", "/check", "/check", "/none"]
     assert server.asked == [(spoken, NAME, path) for spoken in BOTH for path in paths]
     assert server.spoken == [spoken for spoken in BOTH for _ in paths]
+
+
+def test_one_file_is_compared_and_more_while_they_are_small(pair: Pair, tmp_path: Path) -> None:
+    small = ("a b.txt", "check", "a b.txt", "check")
+    for files, asked in ((("b.txt", "a b.txt"), 1), (("a b.txt", "b.txt", "check"), 2), (small, 3)):
+        with HttpsServer(page, pair, tmp_path) as server:
+            probe_from_here(target(server, facts(pair), files=files, protocols=("h2",)))
+        assert len(server.asked) == asked
 
 
 @pytest.mark.parametrize("protocol", BOTH)

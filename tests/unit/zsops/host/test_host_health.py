@@ -44,3 +44,28 @@ def test_each_protocol_of_the_policy_is_asked_and_no_other(
     other = [(True, "probe")] if again else []
     few = [(True, page)] if again else []
     assert asked == [(main, "probe"), *other, *[(main, page)] * 3, *few]
+
+
+def test_files_are_compared_in_the_first_of_several_good_rounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = MemoryHost()
+    host.service().install(m.Install("web", SETTINGS))
+    deploy(MemoryTransport(host), ONE)
+    asked: list[str] = []
+    fetch = host.daemon.fetch
+
+    def fetched(target: Target, path: str, timeout_s: float) -> Fetched:
+        asked.append("probe" if "/probe/" in path else path)
+        answer = fetch(target, path, timeout_s)
+        # The second round is bad once: then everything is in doubt again.
+        return replace(answer, status=500) if asked.count("probe") == 4 and answer.body else answer
+
+    monkeypatch.setattr(host.daemon, "fetch", fetched)
+    session = MemoryTransport(host).connect()
+    token = lease(session).token
+    release = stage(session, token, TWO).release.release
+    policy = replace(TWO.health(), successes=3)
+    assert apply(session, token, release, policy)[-1].outcome is m.Outcome.HEALTHY
+    whole = ["probe", "probe", "/index.html", "/index.html"]
+    assert asked == [*whole, "probe", "probe", *whole, "probe", "probe", "probe", "probe"]

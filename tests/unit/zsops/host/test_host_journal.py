@@ -85,6 +85,39 @@ def test_the_chain_finds_a_changed_a_lost_and_a_moved_line() -> None:
     assert audit.verify(b"".join([lines[1], lines[0], *lines[2:]])).broken_line == 1
 
 
+#: What an operator may write to be taken for another entry.
+FORGED = '","instance":"web","event":"committed","journal_seq":99,"x":"'
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["web", "api", "w"]),
+            st.sampled_from(["committed", "staged"]),
+            st.sampled_from(["", FORGED, json.dumps({"instance": "web"}), "committed"]),
+            st.booleans(),
+        ),
+        max_size=12,
+    )
+)
+def test_entries_are_found_by_what_they_are_about(
+    written: list[tuple[str, str, str, bool]],
+) -> None:
+    world = MemoryWorld()
+    for number, (instance, event, text, journalled) in enumerate(written, 1):
+        seq = number if journalled else None
+        drive(audit.record(event, instance=instance, why=text, journal_seq=seq), world)
+    every = drive(audit.every(), world)
+    assert [each.event for each in every] == [event for _, event, _, _ in written]
+    for name in ("web", "api"):
+        mine = [each for each in every if each.instance == name]
+        assert list(drive(audit.entries(name), world)) == mine
+        committed = [each for each in mine if each.event == "committed"]
+        assert list(drive(audit.entries(name, event="committed"), world)) == committed
+        last = max((each.journal_seq or 0 for each in mine), default=0)
+        assert drive(audit.journalled(name), world) == last
+
+
 def test_odd_texts_keep_the_chain() -> None:
     world = MemoryWorld()
     for text in ("\ud800", "\0" * 3000, "ä\u2028\n", "😀" * 900):
