@@ -16,7 +16,7 @@ from zsops.errors import NotInstalled, UsageError
 from zsops.fleet import Fleet
 from zsops.host import messages as m
 from zsops.notify.around import Around
-from zsops.plan.settings import settings_of
+from zsops.plan.settings import settings_of, with_the_hosts_own
 from zsops.transport.base import HostSession
 from zsops.upkeep import asked, leased
 
@@ -49,7 +49,9 @@ def install(fleet: Fleet) -> list[DaemonAt]:
     def make(machine: Machine, session: HostSession) -> list[DaemonAt]:
         found = []
         for name in _names(fleet, machine):
-            made = session.install(m.Install(name, settings[machine.name, name]))
+            seen = session.observe(name).settings
+            wished = with_the_hosts_own(settings[machine.name, name], seen)
+            made = session.install(m.Install(name, wished))
             if made.restart_needed:
                 session.stop_daemon(name)
             found.append(DaemonAt(machine.name, name, session.start_daemon(name)))

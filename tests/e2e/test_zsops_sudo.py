@@ -15,6 +15,7 @@ import pytest
 from support.counterparts import SUDO, require
 from support.process import PROGRAMS, Finished, run
 from support.sshd import Server, farm
+from support.wheels import make_wheel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("sudo")]
 
@@ -47,8 +48,8 @@ environments:
 class Place:
     """A project, and the one host it goes to."""
 
-    def __init__(self, directory: Path, server: Server, home: Path) -> None:
-        self.directory, self.server = directory, server
+    def __init__(self, directory: Path, server: Server, home: Path, rule: Path) -> None:
+        self.directory, self.server, self.rule = directory, server, rule
         with closing(socket.create_server((server.address, 0))) as taken:
             self.https: int = taken.getsockname()[1]
         (directory / "site").mkdir()
@@ -103,7 +104,7 @@ def place(tmp_path: Path, user: str) -> Iterator[Place]:
         rule.chmod(0o440)
         try:
             assert run(["visudo", "--check", "--file", rule]).code == 0
-            yield Place(tmp_path, server, hosts.home)
+            yield Place(tmp_path, server, hosts.home, rule)
         finally:
             rule.unlink()
 
@@ -125,6 +126,42 @@ def test_a_login_that_may_run_one_command_deploys_and_does_no_more(place: Place)
     refused = place.zsops("exec", "--sudo", "--", "id", "-un")
     assert refused.code != 0
     assert "root" not in refused.text.split()
+
+
+def test_a_wheel_runs_as_root_only_when_the_owner_let_it_in(place: Place) -> None:
+    """Whoever brings one has code of its own run by root: without this the login would be root."""
+    assert place.zsops("deploy", "prod").code == 0
+    wheel = make_wheel(place.directory, "7.5.0")
+    refused = place.zsops("daemon", "upgrade", "prod", "--wheel", str(wheel))
+    assert refused.code == 2, refused.stderr
+    assert "error[out-of-scope]: this session may not bring programs to the host" in refused.stderr
+    assert "`zsops-host allow FILE`" in refused.stderr
+    assert not (place.server.root / "opt").exists()
+
+    allow = [PROGRAMS / "zsops-host", "allow", "--root", place.server.root]
+    allowed = run([*allow, wheel])
+    assert allowed.code == 0, allowed.stderr
+    assert run(allow).text == allowed.text
+    done = place.zsops("daemon", "upgrade", "prod", "--wheel", str(wheel))
+    assert done.code == 0, done.stderr
+    assert "-> 7.5.0" in done.stderr
+    other = make_wheel(place.directory, "7.6.0")
+    assert place.zsops("daemon", "upgrade", "prod", "--wheel", str(other)).code == 2
+
+
+def test_a_login_that_chooses_the_root_has_no_state_of_its_own_run(place: Place) -> None:
+    """A sudoers rule that leaves the arguments open: state that the login wrote is not believed."""
+    command = PROGRAMS / "zsops-host"
+    place.rule.write_text(f"{USER} ALL=(root) NOPASSWD: {command} serve *\n")
+    own = place.directory / "own"
+    own.mkdir()
+    os.chown(own, pwd.getpwnam(USER).pw_uid, -1)
+    file = place.directory / "zsops.yaml"
+    file.write_text(file.read_text().replace(f"root: {place.server.root}", f"root: {own}"))
+    refused = place.zsops("deploy", "prod")
+    assert refused.code == 7
+    assert "let the sudoers rule name the root" in refused.stderr
+    assert list(own.iterdir()) == []
 
 
 def test_without_sudo_the_same_login_may_nothing(place: Place) -> None:

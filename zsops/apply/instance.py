@@ -35,6 +35,7 @@ from zsops.errors import (
     ZsopsError,
 )
 from zsops.host import messages as m
+from zsops.plan.settings import with_the_hosts_own
 from zsops.report.events import ErrorInfo, Event, Outcome
 from zsops.transport.base import HostSession
 
@@ -154,10 +155,11 @@ class InstanceRun:
         settings, plan = self._target.settings, self._target.plan
         if settings is None or plan is None or not plan.settings_changed:
             return False
-        request = m.Install(instance=self._target.instance, settings=settings)
         with self._tell.step("install") as done:
             seen = self._link.ask(lambda session: session.observe(self._target.instance))
             self._old_settings = seen.settings
+            wished = with_the_hosts_own(settings, seen.settings)
+            request = m.Install(instance=self._target.instance, settings=wished)
             installed = self._link.ask(lambda session: session.install(request))
             done.detail = "settings written" if plan.old_release else "instance made"
         return installed.restart_needed

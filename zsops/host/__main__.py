@@ -1,7 +1,8 @@
 """`zsops-host`: the program an operator's side speaks to, and the supervisor of an instance.
 
 Commands: `serve` (a session on stdin and stdout), `supervise`, `expire` (what the revert timer
-runs), `recover` (before the daemon starts), `units` (for systemd). All take `--root`.
+runs), `recover` (before the daemon starts), `units` (for systemd), `allow` (which wheels may be
+brought). All take `--root`.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         ("expire", "revert an instance if its deadline has passed"),
         ("recover", "bring instances to rest before their daemons start"),
         ("units", "write systemd units for this host's instances"),
+        ("allow", "let a wheel in that sessions with few rights may bring, or list them"),
     ):
         command = commands.add_parser(name, help=help_text)
         command.add_argument(
@@ -72,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "units":
             command.add_argument("--out", type=Path, required=True, help="directory for the units")
             command.add_argument("--user", required=True, help="the user that runs them")
+        if name == "allow":
+            command.add_argument("wheels", nargs="*", metavar="FILE|sha256:DIGEST")
         if name in ("supervise", "expire"):
             command.add_argument("--instance", required=True)
         if name == "supervise":
@@ -114,12 +118,15 @@ def _run(words: Sequence[str]) -> int:
     service = HostService(Machine(root), str(root))
     if wish.command == "units":
         return _write_units(root, service.instances(), wish)
-    if wish.command == "expire":
+    if wish.command == "allow":
+        for digest in service.allow_wheels([_digest(each) for each in wish.wheels]):
+            print(digest)  # noqa: T201 - the answer
+    elif wish.command == "expire":
         _say(service.expire(wish.instance).note)
-        return 0
-    for instance in service.instances():
-        settled = service.recover(instance)
-        _say(None if settled is None else settled.note)
+    else:
+        for instance in service.instances():
+            settled = service.recover(instance)
+            _say(None if settled is None else settled.note)
     return 0
 
 
@@ -135,6 +142,15 @@ def _write_units(root: Path, instances: Sequence[str], wish: argparse.Namespace)
         (wish.out / name).write_text(text)
         print(wish.out / name)  # noqa: T201 - the answer
     return 0
+
+
+def _digest(wheel: str) -> str:
+    if wheel.startswith("sha256:"):
+        return wheel
+    import hashlib
+
+    with Path(wheel).open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _say(note: str | None) -> None:

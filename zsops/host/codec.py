@@ -7,6 +7,7 @@ only place that says what it holds.
 from __future__ import annotations
 
 import json
+import math
 import types
 import typing
 from collections.abc import Callable
@@ -148,10 +149,22 @@ def _scalar(kind: type[object]) -> Callable[[Any], object]:
         raise TypeError(f"the codec does not know {kind!r}")
 
     def decode(value: object) -> object:
+        if kind is float and (type(value) is int or type(value) is float):
+            return _finite(value)
         if type(value) is kind:
             return value
-        if kind is float and type(value) is int:
-            return float(value)
         raise _OddError(f"should be {kind.__name__}, is {type(value).__name__}")
 
     return decode
+
+
+def _finite(value: float) -> float:
+    """JSON knows neither NaN nor infinity, and Python's reader takes both: a time that is neither
+    before nor after any other would never come."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _OddError("should be a finite number")
+    return number

@@ -32,6 +32,8 @@ from zsops.host.names import covering, own_name
 from zsops.host.upkeep import ProbeResult
 from zsops.host.world import Fetched, Target
 
+#: For whatever a request may have the host wait for.
+TIMEOUT_S_MAX = 3600.0
 _PROBE_PREFIX = "/.zeroserve/probe/"
 
 
@@ -279,6 +281,9 @@ def check_policy(policy: HealthPolicy) -> None:
         )
     if policy.successes < 1 or policy.timeout_s <= 0 or policy.interval_s < 0:
         raise BadRequest("a health policy needs `successes` ≥ 1 and a positive timeout")
+    # The host is locked meanwhile, for every instance of it.
+    if policy.timeout_s > TIMEOUT_S_MAX or not 0 < policy.probe_timeout_s <= TIMEOUT_S_MAX:
+        raise BadRequest(f"a health check ends within {TIMEOUT_S_MAX:g} s")
     if not policy.protocols or not set(policy.protocols) <= set(PROTOCOLS):
         raise BadRequest(f"a health policy asks over {' and '.join(PROTOCOLS)}, or one of them")
     for content in policy.content:

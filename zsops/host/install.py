@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 from zsops.errors import BadRequest
 from zsops.host import audit, health, journal, layout, material, placeholder, secrets, store
@@ -31,11 +32,16 @@ from zsops.host.journal import State
 from zsops.host.layout import InstancePaths
 from zsops.host.messages import Install, Installed, InstanceSettings, Phase
 
+_NAMES_MAX = 1000
+#: A host name, one of its wildcards, or an address.
+_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9_][A-Za-z0-9_.:-]{0,252}|::[0-9a-f:.]*")
+_LOG_FORMATS = ("common", "combined", "json", "off")
+
 
 def install(request: Install) -> Steps[Installed]:
     """Make the instance, or bring the settings of one that exists up to date."""
     paths = InstancePaths(request.instance)
-    _check(request.settings)
+    check_settings(request.settings)
     encoded = json.dumps(to_json(request.settings), indent=1).encode()
     if (yield from journal.peek(paths)) is not None:
         before = yield from health.settings(paths)
@@ -56,11 +62,27 @@ def install(request: Install) -> Steps[Installed]:
     return Installed(paths.name, changed=True, restart_needed=False)
 
 
-def _check(settings: InstanceSettings) -> None:
+def check_settings(settings: InstanceSettings) -> None:
+    """`BadRequest` for settings that no daemon could be started with, or that mean something else
+    to it than they seem to."""
     if not settings.names:
         raise BadRequest("an instance needs at least one name")
     if not settings.tls_addresses and not settings.addresses:
         raise BadRequest("an instance needs at least one address to listen on")
+    if len(settings.names) > _NAMES_MAX or not all(map(_NAME.fullmatch, settings.names)):
+        raise BadRequest(f"an instance has up to {_NAMES_MAX} host names and addresses")
+    if settings.log_format not in _LOG_FORMATS:
+        raise BadRequest(f"no log format `{settings.log_format}`: {', '.join(_LOG_FORMATS)}")
+    from zeroserve.config.address import parse_address  # sessions that install nothing do without
+    from zeroserve.errors import ZeroserveError
+
+    for address in (*settings.tls_addresses, *settings.addresses):
+        try:
+            kind = parse_address(address, "https").kind
+        except ZeroserveError as error:
+            raise BadRequest(error.message, hint=error.hint) from error
+        if kind != "tcp":  # a path would be made there, by the user that runs the daemon
+            raise BadRequest(f"an instance listens on `ip:port`, not on `{address}`")
 
 
 def _directories(paths: InstancePaths) -> Steps[None]:

@@ -9,6 +9,9 @@ from zsops.frozen import frozen
 
 LOCK = "lock"
 LEASE = "lease.json"
+LEASE_TERMS = "lease-terms.json"
+#: Wheels that a session may bring which may not bring any.
+WHEELS = "wheels.json"
 HOLD = "hold.json"
 #: The host's own age identity (0600): what operators encrypt to, unless they name another key.
 IDENTITY = "identity.age"

@@ -10,19 +10,22 @@ import json
 
 from zsops.errors import HostHeld, LeaseHeld, StaleToken
 from zsops.frozen import frozen, replace
-from zsops.host import audit, hold
+from zsops.host import audit, hold, upkeep
 from zsops.host.codec import from_json, to_json
 from zsops.host.effects import (
     BootId,
+    Fsync,
     Now,
     ProcessAlive,
     ReadFile,
     Steps,
+    Unlink,
     WallTime,
     do,
+    parent,
     write_durably,
 )
-from zsops.host.layout import LEASE
+from zsops.host.layout import LEASE, LEASE_TERMS
 from zsops.host.messages import Lease, TakeLease
 
 _TTL_S_MIN, _TTL_S_MAX = 1.0, 24 * 3600.0
@@ -51,6 +54,19 @@ class LeaseFile:
 
     counter: int
     held: Held | None
+
+
+@frozen
+class Terms:
+    """`lease-terms.json`: how the lease with this token is less than a whole one.
+
+    `instances`: taken by a session that is pinned to them. `back_only`: taken although somebody
+    had paused the host, so that it may go back.
+    """
+
+    token: int
+    instances: tuple[str, ...] = ()
+    back_only: bool = False
 
 
 def _load() -> Steps[LeaseFile]:
@@ -95,13 +111,40 @@ def holder() -> Steps[Lease | None]:
     return _shown(file.held, (yield from do(Now())))
 
 
-def take(request: TakeLease) -> Steps[Lease]:
-    """Give the host to `request.who`; the same run gets the lease it already has."""
+def terms(token: int) -> Steps[Terms]:
+    """Those of the lease with this token."""
+    raw = yield from do(ReadFile(LEASE_TERMS))
+    found = Terms(token) if raw is None else from_json(Terms, json.loads(raw))
+    return found if found.token == token else Terms(token)
+
+
+def is_foreign(token: int, instances: tuple[str, ...]) -> Steps[bool]:
+    """Whether it is of the newest lease, and that was not taken by a session pinned like this."""
+    held = (yield from _load()).held
+    if held is None or held.token != token:
+        return False
+    return (yield from terms(token)).instances != instances
+
+
+def _agree(new: Terms) -> Steps[None]:
+    if new != Terms(new.token):
+        yield from write_durably(LEASE_TERMS, json.dumps(to_json(new)).encode())
+    elif (yield from terms(new.token)) != new:  # of one that was never given
+        yield from do(Unlink(LEASE_TERMS))
+        yield from do(Fsync(parent(LEASE_TERMS)))
+
+
+def take(request: TakeLease, instances: tuple[str, ...] = ()) -> Steps[Lease]:
+    """Give the host to `request.who`; the same run gets the lease it already has.
+
+    `instances`: those that the session is pinned to, if it is.
+    """
     file = yield from _load()
     now = yield from do(Now())
     if file.held is not None and (yield from _alive(file.held)):
         held = file.held
-        if held.run == request.run:
+        same = held.run == request.run
+        if same and (yield from terms(held.token)).instances == instances:
             held = replace(held, renewed=now)
             yield from _save(replace(file, held=held))
             return _shown(held, now)
@@ -113,7 +156,8 @@ def take(request: TakeLease) -> Steps[Lease]:
             hint=f"wait for it to finish; a dead holder's lease ends by itself in {left:.0f} s"
             + (f", or take it up: `zsops deploy --resume {held.run}`" if held.run else ""),
         )
-    yield from _refuse_paused(request)
+    paused = yield from _refuse_paused(request)
+    yield from _agree(Terms(file.counter + 1, instances, back_only=paused))
     held = Held(
         token=file.counter + 1,
         who=request.who,
@@ -132,14 +176,27 @@ def take(request: TakeLease) -> Steps[Lease]:
     return _shown(held, now)
 
 
-def _refuse_paused(request: TakeLease) -> Steps[None]:
+def _refuse_paused(request: TakeLease) -> Steps[bool]:
+    """Whether the host is paused, to a request that may come all the same."""
     paused = yield from hold.read()
     if paused is not None and not request.despite_hold:
-        why = f" ({paused.why})" if paused.why else ""
-        raise HostHeld(
-            f"`{paused.who}` paused deployments to this host at {paused.at}{why}",
-            hint="`zsops resume` lets them go on",
-        )
+        raise _is_paused(paused)
+    return paused is not None
+
+
+def _is_paused(by: upkeep.Held) -> HostHeld:
+    why = f" ({by.why})" if by.why else ""
+    return HostHeld(
+        f"`{by.who}` paused deployments to this host at {by.at}{why}",
+        hint="`zsops resume` lets them go on",
+    )
+
+
+def refuse_back_only(token: int) -> Steps[None]:
+    """`HostHeld` for what is new, by a lease that was given to go back on a paused host."""
+    paused = yield from hold.read()
+    if paused is not None and (yield from terms(token)).back_only:
+        raise _is_paused(paused)
 
 
 def release(token: int) -> Steps[None]:

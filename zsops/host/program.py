@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from zsops.errors import ProgramRefused, ProtocolMismatch
@@ -47,6 +48,13 @@ class Complete:
     wheel: str  # digest
 
 
+@frozen
+class Allowed:
+    """`wheels.json`: digests that the host's owner has let in."""
+
+    wheels: tuple[str, ...] = ()
+
+
 def argv(root: Path, settings: InstanceSettings, version: str | None) -> tuple[str, ...]:
     """How the daemon is called."""
     if version is not None:
@@ -83,6 +91,24 @@ def installed(version: str) -> Steps[Complete | None]:
         return None if raw is None else from_json(Complete, json.loads(raw))
     except (ValueError, ProtocolMismatch):
         return None
+
+
+def allowed() -> Steps[tuple[str, ...]]:
+    """Digests of the wheels that anybody may bring who may change this host."""
+    raw = yield from do(ReadFile(layout.WHEELS))
+    return () if raw is None else from_json(Allowed, json.loads(raw)).wheels
+
+
+def allow(digests: Sequence[str]) -> Steps[tuple[str, ...]]:
+    """Let these in, too."""
+    before = yield from allowed()
+    for digest in digests:
+        layout.bare(digest)
+    wheels = tuple(dict.fromkeys((*before, *digests)))
+    if wheels != before:
+        yield from write_durably(layout.WHEELS, json.dumps(to_json(Allowed(wheels))).encode())
+        yield from audit.record("wheel-allowed", detail=", ".join(digests))
+    return wheels
 
 
 def stage(request: StageProgram) -> Steps[ProgramStaged]:

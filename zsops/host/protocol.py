@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
-from zsops.errors import CannotArm, DaemonFailed, NotStaged, SelfReverted, ZsopsError
+from zsops.errors import BadRequest, CannotArm, DaemonFailed, NotStaged, SelfReverted, ZsopsError
 from zsops.frozen import replace
 from zsops.host import evidence, health, journal, lease, store, telling
 from zsops.host.effects import (
@@ -39,12 +39,14 @@ from zsops.host.recover import finish_commit, settle
 from zsops.host.revert import load, revert
 
 _ARM_TIMEOUT_S = 10.0
+_WINDOW_S_MAX = 24 * 3600.0
 
 
 def apply(request: Apply) -> Steps[Outcome]:
     """Put the staged release into service, up to HEALTHY. Repeating it resumes."""
     paths = InstancePaths(request.instance)
     health.check_policy(request.health)
+    _check_times(request)
     state = yield from journal.read(paths)
     if state.phase is Phase.IDLE and state.last_good == state.prev == request.release:
         return (yield from _end(paths, state, Outcome.COMMITTED, request.release))
@@ -69,6 +71,14 @@ def apply(request: Apply) -> Steps[Outcome]:
         state = yield from journal.read(paths)
         done = yield from revert(paths, state, "the host failed", str(fault))
         return done.outcome
+
+
+def _check_times(request: Apply) -> None:
+    waits = (request.reload_timeout_s, request.start_timeout_s)
+    if not all(0 < each <= health.TIMEOUT_S_MAX for each in waits):
+        raise BadRequest(f"a reload or a start is waited for up to {health.TIMEOUT_S_MAX:g} s")
+    if not 0 <= request.confirm_window_s <= _WINDOW_S_MAX:
+        raise BadRequest(f"a confirmation is waited for up to {_WINDOW_S_MAX:g} s")
 
 
 def _put_into_service(request: Apply, paths: InstancePaths, state: State) -> Steps[Outcome]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from zsops.errors import DigestMismatch, DiskFull
+from zsops.errors import BadRequest, DigestMismatch, DiskFull
 from zsops.host import extents, layout, store
 from zsops.host.effects import (
     FileSize,
@@ -38,6 +38,8 @@ _SOURCES_MAX = 4
 
 def receive(request: Stage) -> Steps[int]:
     """Have the blob: from an earlier release, an earlier part, or the sender; bytes sent."""
+    if request.size < 1:
+        raise BadRequest("what is sent has a size")
     digest, blob = request.release_digest, layout.blob(request.release_digest)
     if (yield from do(HashFile(blob))) == layout.bare(digest):
         yield from do(TellOffset(request.size, ()))

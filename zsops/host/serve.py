@@ -8,11 +8,12 @@ deployment half way: the protocol runs on to its next resting point, and the dea
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from zsops.errors import HostBug, LinkLost, OutOfScope, ProtocolMismatch, ZsopsError, wire_error
+from zsops.errors import HostBug, LinkLost, ProtocolMismatch, ZsopsError, wire_error
 from zsops.host import calls, crash_point
 from zsops.host.codec import from_json, to_json
 from zsops.host.frames import Descriptor, FrameReader, FrameWriter, Payload
@@ -20,25 +21,20 @@ from zsops.host.machine import Machine
 from zsops.host.messages import (
     PROTOCOL_OLDEST,
     PROTOCOL_VERSION,
-    Install,
     StageOffset,
-    StageProgram,
     StepEvent,
 )
+from zsops.host.rights import Rights, refuse, refuse_shared_root, rights_of
 from zsops.host.service import HostService
 
 _PATIENCE_S = 30.0
-_PINNED = "the host's `authorized_keys` pins this key to them; another key can"
 
 
 class Session:
     """One operator's conversation."""
 
-    def __init__(
-        self, machine: Machine, source: int, sink: int, scope: frozenset[str] = frozenset()
-    ) -> None:
-        """`scope`: the only instances this session may name; empty means all."""
-        self._scope = scope
+    def __init__(self, machine: Machine, source: int, sink: int, rights: Rights) -> None:
+        self._rights = rights
         self._source = Descriptor(source)
         self._reader = FrameReader(self._source)
         self._writer = FrameWriter(sink, _PATIENCE_S)
@@ -47,7 +43,12 @@ class Session:
         machine.on_event = self._send_event
         machine.on_offset = self._send_offset
         machine.chunks = self._next_chunk
-        self._host = HostService(machine, str(machine.root), crash_point.from_environment())
+        self._host = HostService(
+            machine,
+            str(machine.root),
+            crash_point.from_environment(),
+            tuple(sorted(rights.instances)),
+        )
 
     def run(self) -> None:
         """Answer until the operator closes its end."""
@@ -82,27 +83,8 @@ class Session:
             _check_versions(from_json(calls.Greeting, frame.get("body")))
             return {"answer": to_json(self._host.hello())}
         request = from_json(call.request, frame.get("body"))
-        self._refuse_foreign(call.name, request)
+        refuse(self._rights, self._host, call.name, request)
         return {"answer": to_json(call.perform(self._host, request))}
-
-    def _refuse_foreign(self, call: str, request: object) -> None:
-        """A key that is pinned to some instances deploys those, and ends nobody's lease or hold."""
-        if not self._scope:
-            return
-        named = getattr(request, "instance", None)
-        for_all = (calls.BREAK_LEASE.name, calls.HOLD.name, calls.LIFT_HOLD.name)
-        if call in for_all or (named is not None and named not in self._scope):
-            raise OutOfScope(
-                f"this session may only deploy {', '.join(sorted(self._scope))}", hint=_PINNED
-            )
-        if self._brings_program(request):
-            raise OutOfScope("this session may not bring programs to the host", hint=_PINNED)
-
-    def _brings_program(self, request: object) -> bool:
-        """What runs a program of its own choice has a shell; and a version is there for all."""
-        if isinstance(request, Install):
-            return bool(request.settings.program)
-        return isinstance(request, StageProgram) and not self._host.has_program(request)
 
     def _send_event(self, event: StepEvent) -> None:
         self._send({"event": to_json(event)})
@@ -156,6 +138,9 @@ def _check_versions(greeting: calls.Greeting) -> None:
 def serve(root: Path, instances: Sequence[str] = ()) -> int:
     """Serve one session on our own stdin and stdout, for these instances (none named: all)."""
     machine = Machine(root)
+    rights = rights_of(frozenset(instances), os.environ)
+    if "SUDO_UID" in os.environ and not rights.programs:
+        refuse_shared_root(root)
     with contextlib.suppress(KeyboardInterrupt):
-        Session(machine, sys.stdin.fileno(), sys.stdout.fileno(), frozenset(instances)).run()
+        Session(machine, sys.stdin.fileno(), sys.stdout.fileno(), rights).run()
     return 0

@@ -6,13 +6,15 @@ Both the framed session (`serve.py`) and the fake host in memory call exactly th
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from zeroserve import __version__
 from zsops.errors import BadRequest, DaemonFailed, DaemonStopped, DeployInFlight
+from zsops.frozen import replace
 from zsops.host import (
     audit,
+    health,
     journal,
     lease,
     logs,
@@ -64,7 +66,10 @@ class HostService:
         world: World,
         root: str,
         after: Callable[[Effect[object]], None] | None = None,
+        pinned: tuple[str, ...] = (),
     ) -> None:
+        """`pinned`: the instances that the session is for, where it is for some only."""
+        self._pinned = pinned
         self._world = world
         self._root = root
         self._after = after
@@ -77,7 +82,9 @@ class HostService:
             return drive(steps, self._world, self._after)
 
     def hello(self) -> m.Hello:
-        return self._look(_hello(self._root))
+        said = self._look(_hello(self._root))
+        mine = tuple(each for each in said.instances if each in self._pinned)
+        return replace(said, instances=mine) if self._pinned else said
 
     def install(self, request: m.Install) -> m.Installed:
         return self._change(installing.install(request))
@@ -89,7 +96,7 @@ class HostService:
         return self._look(observing.members(instance, release))
 
     def take_lease(self, request: m.TakeLease) -> m.Lease:
-        return self._change(lease.take(request))
+        return self._change(lease.take(request, self._pinned))
 
     def release_lease(self, token: int) -> None:
         return self._change(lease.release(token))
@@ -173,6 +180,21 @@ class HostService:
     def heal(self, request: upkeep.Heal) -> upkeep.Healed:
         return self._change(healing.heal(request))
 
+    # -- what a session may, see `rights.py` -----------------------------------------
+
+    def has_foreign_lease(self, token: int) -> bool:
+        """Whether the token is that of a lease which another kind of session took."""
+        return self._look(lease.is_foreign(token, self._pinned))
+
+    def may_have_program(self, request: m.StageProgram) -> bool:
+        """Whether staging it brings nothing that the host's owner has not let in."""
+        here = self.has_program(request)
+        return here or request.digest in self._look(program.allowed())
+
+    def settings(self, instance: str) -> m.InstanceSettings | None:
+        """Those of an instance; None when it is not installed."""
+        return self._look(_settings(instance))
+
     # -- the host's own, not reachable by an operator --------------------------------
 
     def expire(self, instance: str) -> recover.Settled:
@@ -182,6 +204,10 @@ class HostService:
     def recover(self, instance: str) -> recover.Settled | None:
         """What runs before the daemon starts."""
         return self._change(recover.recover(InstancePaths(instance)))
+
+    def allow_wheels(self, digests: Sequence[str]) -> tuple[str, ...]:
+        """Let these in, whoever brings them; all that are let in."""
+        return self._change(program.allow(digests))
 
     def instances(self) -> tuple[str, ...]:
         return self._look(do(ListDir(INSTANCES)))
@@ -213,6 +239,13 @@ def _pin(request: m.Pin) -> Steps[None]:
     yield from journal.read(paths)
     yield from lease.authorise(request.token)
     yield from store.pin(paths, request.release, request.pinned)
+
+
+def _settings(instance: str) -> Steps[m.InstanceSettings | None]:
+    paths = InstancePaths(instance)
+    if (yield from journal.peek(paths)) is None:
+        return None
+    return (yield from health.settings(paths))
 
 
 def _status(instance: str) -> Steps[m.DaemonState]:

@@ -25,6 +25,7 @@ def stage(request: Stage) -> Steps[Staged]:
     layout.bare(request.site_digest)
     layout.bare(request.release_digest)
     state = yield from ready(paths, request.token)
+    yield from lease.refuse_back_only(request.token)
     again = yield from _already(paths, state, request)
     if again is not None:
         yield from do(TellOffset(request.size, ()))

@@ -50,6 +50,8 @@ def upgrade(request: Upgrade) -> Steps[Outcome]:
     health.check_policy(request.health)
     if not 0 <= request.drain_s <= _DRAIN_S_MAX:
         raise BadRequest(f"a daemon drains for at most {_DRAIN_S_MAX:g} s")
+    if not 0 < request.start_timeout_s <= health.TIMEOUT_S_MAX:
+        raise BadRequest(f"a start is waited for up to {health.TIMEOUT_S_MAX:g} s")
     yield from journal.read(paths)
     yield from lease.authorise(request.token)
     state = (yield from settle(paths, request.token)).state

@@ -19,6 +19,7 @@ from zsops.plan.model import (
     UnreachableHost,
 )
 from zsops.plan.notes import noted
+from zsops.plan.settings import with_the_hosts_own
 from zsops.plan.wish import Facts, WishedFile, WishedInstance, WishedMaterial
 
 #: A saved plan is refused after this time: what a person approved should be what happens.
@@ -66,7 +67,7 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
     )
     # Release 000000 is the page an instance is made with; for people that is nothing yet.
     deployed = current if current is not None and current.number > 0 else None
-    settings_changed = seen.settings != wish.settings
+    settings_changed = seen.settings != with_the_hosts_own(wish.settings, seen.settings)
     known = {each.release_digest for each in seen.releases}
     switches = not settled
     changes = noted(diff_files(facts.members, wish.files), wish, facts)

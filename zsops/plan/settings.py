@@ -26,6 +26,22 @@ def settings_of(instance: Instance) -> m.InstanceSettings:
     )
 
 
+def with_the_hosts_own(
+    wished: m.InstanceSettings, seen: m.InstanceSettings | None
+) -> m.InstanceSettings:
+    """What the file has no words for stays as the host's owner has it."""
+    if seen is None:
+        return wished
+    return m.InstanceSettings(
+        names=wished.names,
+        tls_addresses=wished.tls_addresses,
+        addresses=wished.addresses,
+        log_format=seen.log_format,
+        flags=seen.flags,
+        program=seen.program,
+    )
+
+
 def url_of(instance: Instance, machine: str | None = None) -> str:
     """Where a person finds it: by its first host name, else by its (or the machine's) address."""
     host, port = split_address(instance.listen.https)

@@ -14,6 +14,7 @@ from zsops.apply.probe import ProbeFailed
 from zsops.apply.run import Run
 from zsops.apply.target import Target
 from zsops.errors import ExitCode, NoSuchRelease, NotInstalled, StalePlan
+from zsops.frozen import replace
 from zsops.host import messages as m
 from zsops.report.events import NoteEvent, ProgressEvent, StepEvent
 
@@ -140,6 +141,21 @@ def test_an_upgrade_whose_link_breaks_during_the_drain_is_done(shop: MemoryFleet
     run = ended(daemons.upgrade(shop.fleet(), version="3.0.0"))
     assert service.daemon_status("web").version == "3.0.0"
     assert (run.host.outcome, run.exit) == ("committed", ExitCode.OK)
+
+
+def test_what_the_file_has_no_words_for_stays_as_the_host_has_it(shop: MemoryFleet) -> None:
+    shop.deploy()
+    service = shop.host.service()
+    before = service.observe("web").settings
+    assert before is not None
+    service.install(m.Install("web", replace(before, flags=("--require-signature",))))
+    assert not any(each.settings_changed for each in shop.fleet().plan().instances)
+    file = shop.directory / "zsops.yaml"
+    file.write_text(file.read_text().replace("8443", "8444"))
+    assert shop.deploy().exit == 0
+    after = service.observe("web").settings
+    assert after is not None
+    assert (after.flags, after.tls_addresses) == (("--require-signature",), ("127.0.0.1:8444",))
 
 
 def test_late_confirmation_is_a_self_revert(shop: MemoryFleet) -> None:
