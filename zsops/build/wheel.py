@@ -6,11 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from zsops.errors import BuildError
 
 _NAME = "zeroserve"
+_METADATA = ".dist-info/METADATA"
+_METADATA_BYTES_MAX = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,23 @@ class Wheel:
 def read_wheel(path: Path) -> Wheel:
     """Raises BuildError for what is no wheel of zeroserve."""
     try:
-        with ZipFile(path) as archive:
-            found = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-            text = archive.read(found[0]).decode() if len(found) == 1 else ""
-        content = path.read_bytes()
-    except (OSError, BadZipFile, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        text, content = _metadata(path), path.read_bytes()
+    except OSError as error:
+        raise BuildError(f"the wheel `{path}` cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # what the bytes of others make of the library's parser
+        reason = str(error) or type(error).__name__
         raise BuildError(f"the wheel `{path}` cannot be read: {reason}") from error
     headers = HeaderParser().parsestr(text)
     if headers.get("Name") != _NAME or not headers.get("Version"):
         raise BuildError(f"`{path}` is no wheel of {_NAME}", hint="`maturin build --release` makes one")
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     return Wheel(path, str(headers["Version"]), digest, len(content))
+
+
+def _metadata(path: Path) -> str:
+    """Empty for what has none, or more than one, or one that is far too long."""
+    with ZipFile(path) as archive:
+        found = [each for each in archive.infolist() if each.filename.endswith(_METADATA)]
+        if len(found) != 1 or found[0].file_size > _METADATA_BYTES_MAX:
+            return ""
+        return archive.read(found[0]).decode()

@@ -6,8 +6,10 @@ need no package registry, and what would not run for want of a dependency is fou
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 import sys
 import sysconfig
 from pathlib import Path
@@ -16,6 +18,13 @@ from zsops import process
 from zsops.errors import ProgramRefused
 
 _RUN_TIMEOUT_S = 60.0
+#: Ours has some 400 members and 20 MB.
+_MEMBERS_MAX, _BYTES_MAX = 10_000, 1 << 30
+_REASON_MAX = 500
+#: The wheel's own fault: its names are in each other's way, or are none. None: the library's word.
+_OF_ITS_NAMES = (
+    None, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ
+)  # fmt: skip
 
 
 def install(wheel: Path, home: Path, version: str) -> None:
@@ -51,11 +60,8 @@ def _packages(home: Path) -> Path:
 
 
 def _unpack(wheel: Path, home: Path) -> None:
-    from zipfile import BadZipFile
-
     from installer import install as install_wheel
     from installer.destinations import SchemeDictionaryDestination
-    from installer.exceptions import InstallerError
     from installer.sources import WheelFile
 
     packages = str(_packages(home))
@@ -66,17 +72,53 @@ def _unpack(wheel: Path, home: Path) -> None:
     )
     # A blob has no wheel's name, which the library wants to read.
     named = home / "zeroserve-0-py3-none-any.whl"
+    shutil.copyfile(wheel, named)
     try:
-        shutil.copyfile(wheel, named)
+        _refuse_odd(named)
         with WheelFile.open(named) as source:
             source.validate_record()
             install_wheel(source, destination, additional_metadata={"INSTALLER": b"zsops\n"})
-    except (InstallerError, BadZipFile, KeyError, ValueError, AssertionError) as error:
-        raise ProgramRefused(
-            f"this is no wheel that can be installed: {error}", hint="build it again"
-        ) from error
+    except OSError as error:
+        if error.errno not in _OF_ITS_NAMES:
+            raise
+        raise _refused(error) from error
+    except ProgramRefused:
+        raise
+    except Exception as error:  # what the bytes of others make of two libraries' parsers
+        raise _refused(error) from error
     finally:
         named.unlink(missing_ok=True)
+
+
+def _refused(error: Exception) -> ProgramRefused:
+    reason = str(error) or type(error).__name__
+    return ProgramRefused(
+        f"this is no wheel that can be installed: {reason[:_REASON_MAX]}", hint="build it again"
+    )
+
+
+def _refuse_odd(wheel: Path) -> None:
+    """ProgramRefused for what no wheel of ours has, before anything is unpacked. The sizes it
+    claims bound what is written: the library stops there, and compares a checksum.
+    """
+    from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+
+    with ZipFile(wheel) as archive:
+        members = archive.infolist()
+    if len(members) > _MEMBERS_MAX:
+        raise ProgramRefused(f"the wheel has {len(members)} members, at most {_MEMBERS_MAX} may be")
+    total = sum(each.file_size for each in members)
+    if total > _BYTES_MAX:
+        raise ProgramRefused(f"the wheel unpacks to {total} bytes, at most {_BYTES_MAX} may be")
+    seen: set[str] = set()
+    for each in members:
+        name, mode = each.filename, each.external_attr >> 16
+        plain = stat.S_IFMT(mode) in (0, stat.S_IFREG, stat.S_IFDIR)
+        packed = each.compress_type in (ZIP_STORED, ZIP_DEFLATED) and not each.flag_bits & 1
+        # What the reader makes of a name that holds a NUL or a `\\` is another name.
+        if name != each.orig_filename or name in seen or not plain or not packed:
+            raise ProgramRefused(f"the wheel has an odd member `{each.orig_filename!r}`")
+        seen.add(name)
 
 
 def _try_out(home: Path, version: str) -> None:
