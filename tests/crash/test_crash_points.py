@@ -70,6 +70,18 @@ def _one_site_back(operator: Operator) -> None:
     operator.put(token, staged.release.release, m.HealthPolicy(successes=1, timeout_s=1.0))
 
 
+def _one_site_deployed(operator: Operator) -> None:
+    token = operator.take()
+    release = operator.stage(token, TWO, only_site="docs")
+    assert operator.stage(token, TWO, only_site="docs") == release
+    operator.put(token, release, m.HealthPolicy(successes=1, timeout_s=1.0))
+
+
+def _with_a_bundle(operator: Operator) -> None:
+    _install(operator)
+    assert operator.deploy(BUNDLE_ONE) is m.Outcome.HEALTHY
+
+
 def _unconfirmed_then_late(operator: Operator) -> None:
     """Healthy, but nobody confirms; the revert timer fires."""
     token = operator.take()
@@ -119,6 +131,7 @@ SCENARIOS = [
     Scenario("deploy with material", _with_material, lambda o: o.deploy(TWO, _material(o, 1))),
     Scenario("rotate", _with_material, lambda o: o.rotate(_material(o, 1))),
     Scenario("rollback of one site", _with_two_bundles, _one_site_back),
+    Scenario("deploy of one site", _with_a_bundle, _one_site_deployed),
     Scenario("rollback with material", _with_two_and_material, lambda o: o.rollback()),
     Scenario("upgrade", _with_one, lambda o: o.upgrade("2.0.0")),
     Scenario("upgrade of an upgraded one", _upgraded, lambda o: o.upgrade("3.0.0")),

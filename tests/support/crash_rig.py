@@ -53,7 +53,14 @@ class Operator:
         request = m.TakeLease("ana", "a crash test", 60.0, f"run-{self.pid}", self.pid, 1)
         return self.service.take_lease(request).token
 
-    def stage(self, token: int, what: Site, material: m.Material | None = None) -> str:
+    def stage(
+        self,
+        token: int,
+        what: Site,
+        material: m.Material | None = None,
+        *,
+        only_site: str | None = None,
+    ) -> str:
         sent = io.BytesIO()
 
         def begin(offset: int, missing: tuple[tuple[int, int], ...]) -> None:
@@ -63,7 +70,7 @@ class Operator:
 
         self.world.on_offset = begin
         self.world.chunks = lambda: sent.read(1024)  # several chunks, so several crash points
-        request = replace(what.stage(token), material=material)
+        request = replace(what.stage(token), material=material, only_site=only_site)
         return self.service.stage(request).release.release
 
     def put(self, token: int, release: str, health: m.HealthPolicy) -> m.Outcome:

@@ -1,4 +1,6 @@
-"""One of several sites goes back: a new tar from the one in service and an older one, both here."""
+"""One of several sites becomes another: a new tar from the one in service and the other's, both
+here. The other is of an older release, or was just received.
+"""
 
 from __future__ import annotations
 
@@ -65,25 +67,46 @@ def with_site_of(serving: ReleaseInfo, source: ReleaseInfo, site: str) -> Steps[
             )
         tar = store.Bytes(source.release_digest, source.site_digest, source.size)
         return Composed(tar, source.sites)
-    made = yield from _composition(serving, source, old)
-    tar = yield from _write(made)
+    return (yield from _with_part(serving, old, source.release_digest))
+
+
+def with_received(serving: ReleaseInfo, received: store.Bytes, site: str) -> Steps[Composed]:
+    """The sites of `serving`, but `site` as it was received alone. Raises NoSuchRelease.
+
+    What was received goes, unless it is some release's own: its bytes are in the new tar.
+    """
+    if len(serving.sites) < 2 or all(each.name != site for each in serving.sites):
+        raise NoSuchRelease(
+            f"`{serving.release}` has no site `{site}` beside others", hint="deploy them all"
+        )
+    part = SitePart(site, "", received.site_digest)
+    made = yield from _with_part(serving, part, received.release_digest)
+    if layout.bare(received.release_digest) not in (yield from store.used_blobs()):
+        yield from do(Unlink(layout.blob(received.release_digest)))
+    return made
+
+
+def _with_part(serving: ReleaseInfo, part: SitePart, tar: str) -> Steps[Composed]:
+    """`part` lies below its root in the blob `tar`."""
+    made = yield from _composition(serving, part, layout.blob(tar))
+    written = yield from _write(made)
     sites = tuple(
-        replace(old, root=each.root) if each.name == site else each for each in serving.sites
+        replace(part, root=each.root) if each.name == part.name else each for each in serving.sites
     )
-    return Composed(tar, sites)
+    return Composed(written, sites)
 
 
-def _composition(serving: ReleaseInfo, source: ReleaseInfo, old: SitePart) -> Steps[Composition]:
+def _composition(serving: ReleaseInfo, part: SitePart, then: str) -> Steps[Composition]:
     from zeroserve.errors import ZeroserveError
     from zeroserve.pack.compose import Part, compose
     from zeroserve.pack.hosts import HOSTS_PATH
 
-    now, then = layout.blob(serving.release_digest), layout.blob(source.release_digest)
+    now = layout.blob(serving.release_digest)
     members = (yield from do(ReadIndex(now))).members
     before = (yield from do(ReadIndex(then))).members
     parts = {
-        each.name: Part(then, before, old.root)
-        if each.name == old.name
+        each.name: Part(then, before, part.root)
+        if each.name == part.name
         else Part(now, members, each.root)
         for each in serving.sites
     }

@@ -348,6 +348,7 @@ class Stage:
     extents: str = ""  # the tar's pieces (`extents.py`), so that only what is missing is sent
     material: Material | None = None  # None: the host makes a certificate for itself
     sites: tuple[SitePart, ...] = ()
+    only_site: str | None = None  # the tar holds this one of several; all else stays as it is
 
 
 @frozen

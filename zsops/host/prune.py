@@ -50,13 +50,7 @@ def _drop(paths: InstancePaths, doomed: Sequence[str]) -> Steps[int]:
 
 def _drop_blobs() -> Steps[int]:
     """Unlink the blobs no release of any instance links to; their size."""
-    used: set[str] = set()
-    for instance in (yield from do(ListDir(layout.INSTANCES))):
-        paths = InstancePaths(instance)
-        for name in (yield from store.names(paths)):
-            found = yield from store.manifest(paths, name)
-            if found is not None:
-                used.add(layout.bare(found.release_digest))
+    used = yield from store.used_blobs()
     freed = 0
     for shelf in (yield from do(ListDir(layout.BLOBS))):
         for digits in (yield from do(ListDir(f"{layout.BLOBS}/{shelf}"))):

@@ -19,7 +19,13 @@ from zsops.host.messages import (
     RollbackStaged,
     Staged,
 )
-from zsops.host.stage import chosen_material, ready, refuse_quarantined, stage_release
+from zsops.host.stage import (
+    chosen_material,
+    material_in_service,
+    ready,
+    refuse_quarantined,
+    stage_release,
+)
 
 
 def prepare(request: PrepareRollback) -> Steps[RollbackStaged]:
@@ -60,8 +66,7 @@ def _secrets(
     """Those in service: an older release's may have expired, or have been withdrawn."""
     if request.with_secrets:
         return material.Kept(source.release, source.material)
-    in_service = (yield from store.origin(paths, serving)).material
-    return material.Kept(serving, in_service) if in_service else material.Own()
+    return (yield from material_in_service(paths, serving))
 
 
 def prepare_rotation(request: PrepareRotation) -> Steps[Staged]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zsops.errors import DeployInFlight, DigestMismatch, Quarantined
+from zsops.errors import DeployInFlight, DigestMismatch, NoSuchRelease, Quarantined
 from zsops.frozen import replace
-from zsops.host import audit, health, journal, layout, lease, material, store
+from zsops.host import audit, compose, health, journal, layout, lease, material, store
 from zsops.host.effects import (
     Fsync,
     ReadMembers,
@@ -34,7 +34,11 @@ def stage(request: Stage) -> Steps[Staged]:
         source = request.material.source if request.material else ""
         yield from refuse_quarantined(paths, request.release_digest, source)
     # Before the upload: what cannot be opened should not cost a transfer.
-    choice = yield from chosen_material(paths, state, request.material)
+    choice = yield from (
+        chosen_material(paths, state, request.material)
+        if request.only_site is None
+        else material_in_service(paths, state.prev)
+    )
     received = yield from receive(request)
     site_digest, _ = yield from do(ReadMembers(layout.blob(request.release_digest)))
     if site_digest != request.site_digest:
@@ -44,12 +48,34 @@ def stage(request: Stage) -> Steps[Staged]:
             hint="build it again",
         )
     tar = store.Bytes(request.release_digest, site_digest, request.size)
+    sites = request.sites
+    if request.only_site is not None:
+        composed = yield from _beside_the_others(paths, state, tar, request)
+        tar, sites = composed.tar, composed.sites
     origin = store.Origin(
-        who=request.who, why=request.why, commit=request.commit, sites=request.sites
+        who=request.who,
+        why=request.why,
+        commit=request.commit,
+        only_site=request.only_site,
+        sites=sites,
     )
     state = replace(state, token=request.token)
     made = yield from stage_release(paths, state, tar, origin, choice)
     return Staged(made, received)
+
+
+def _beside_the_others(
+    paths: InstancePaths, state: State, tar: store.Bytes, request: Stage
+) -> Steps[compose.Composed]:
+    """One site of several, and the others as they are in service."""
+    assert request.only_site is not None
+    serving = yield from store.info(paths, state.prev)
+    if serving is None:
+        raise NoSuchRelease(f"there is no release `{state.prev}` in `{paths.name}`")
+    made = yield from compose.with_received(serving, tar, request.only_site)
+    if not request.retry_quarantined:
+        yield from refuse_quarantined(paths, made.tar.release_digest, serving.material)
+    return made
 
 
 def ready(paths: InstancePaths, token: int) -> Steps[State]:
@@ -63,6 +89,12 @@ def ready(paths: InstancePaths, token: int) -> Steps[State]:
             hint="confirm or revert it first",
         )
     return state
+
+
+def material_in_service(paths: InstancePaths, serving: str) -> Steps[material.Choice]:
+    """That of the release in service, whatever it carries besides."""
+    source = (yield from store.origin(paths, serving)).material
+    return material.Kept(serving, source) if source else material.Own()
 
 
 def chosen_material(
@@ -111,15 +143,22 @@ def _already(paths: InstancePaths, state: State, request: Stage) -> Steps[Releas
     if state.phase is not Phase.STAGED or state.next is None or state.token != request.token:
         return None
     found = yield from store.info(paths, state.next)
-    source = request.material.source if request.material else ""
-    if found is None or (found.release_digest, found.material) != (request.release_digest, source):
+    if found is None:
         return None
-    return found
+    if request.only_site is not None:
+        # By the same token: the others are still those in service.
+        alone = (yield from store.origin(paths, state.next)).only_site
+        parts = {each.name: each.digest for each in found.sites}
+        same = alone == request.only_site and parts.get(alone) == request.site_digest
+        return found if same else None
+    source = request.material.source if request.material else ""
+    same = (found.release_digest, found.material) == (request.release_digest, source)
+    return found if same else None
 
 
 def _described(origin: store.Origin, choice: material.Choice) -> str:
     """A staged release in a few words, for its audit line."""
-    if origin.only_site is not None:
+    if origin.only_site is not None and origin.source is not None:
         return f"rollback of site {origin.only_site} to that of {origin.source}"
     if origin.rollback_from is not None:
         secrets = isinstance(choice, material.Kept) and choice.release == origin.source

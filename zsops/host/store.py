@@ -60,7 +60,7 @@ class Origin:
     commit: str = ""
     source: str | None = None  # for a rollback: the release whose site this is
     rollback_from: str | None = None  # for a rollback: the release left by it
-    only_site: str | None = None  # for a rollback: the one site that went back
+    only_site: str | None = None  # the one site of several that was deployed, or went back
     material: str = ""  # `Material.source`
     certificate: CertificateFacts | None = None
     further: tuple[CertificateFacts, ...] = ()
@@ -71,7 +71,8 @@ class Origin:
     def told(self) -> str:
         """What its release brings, for the history: one of several sites, or all of them."""
         if self.only_site is not None:
-            return f"site {self.only_site} as in {self.source}"
+            as_in = f" as in {self.source}" if self.source is not None else ""
+            return f"site {self.only_site}{as_in}"
         names = [each.name for each in self.sites]
         return f"sites {', '.join(names)}" if len(names) > 1 else ""
 
@@ -251,6 +252,18 @@ def info(paths: InstancePaths, release: str) -> Steps[ReleaseInfo | None]:
     """A kept release as people see it; None when it is not here."""
     found = yield from manifest(paths, release)
     return None if found is None else shown(found, (yield from origin(paths, release)))
+
+
+def used_blobs() -> Steps[frozenset[str]]:
+    """Digests, in bare hex, of the tars that releases of any instance link to."""
+    used: set[str] = set()
+    for instance in (yield from do(ListDir(layout.INSTANCES))):
+        paths = InstancePaths(instance)
+        for name in (yield from names(paths)):
+            found = yield from manifest(paths, name)
+            if found is not None:
+                used.add(layout.bare(found.release_digest))
+    return frozenset(used)
 
 
 # -- links ---------------------------------------------------------------------------
