@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,15 +29,13 @@ from zsops.apply.target import ExternalProbe, NewDaemon, RunInfo, Target
 from zsops.build.builds import Builds
 from zsops.build.commit import commit_of
 from zsops.build.site import BuiltSite, OnLine
-from zsops.build.wheel import read_wheel
-from zsops.build.wished import hosts_of, wished_files
 from zsops.config.hosts import Machine
 from zsops.config.load import FILE_NAME, Project, UnknownName, load_project
 from zsops.config.models import Instance
 from zsops.config.problems import did_you_mean
 from zsops.config.scope import chosen, machines_of, on_machine, placed
 from zsops.config.strategy import BUILT_IN, Strategy
-from zsops.errors import BuildError, ClockSkew, HostUnreachable, StalePlan, UsageError
+from zsops.errors import ClockSkew, HostUnreachable, StalePlan, UsageError
 from zsops.facts.clock import SKEW_S_MAX, skew
 from zsops.facts.observe import Indexes, observe_instance
 from zsops.facts.status import InstanceStatus, judge
@@ -48,7 +46,6 @@ from zsops.notify.hooks import run_hook
 from zsops.operator import operator_name
 from zsops.plan.diff import content_checks, make_plan
 from zsops.plan.model import Plan, UnreachableHost
-from zsops.plan.notes import gone_files
 from zsops.plan.rollback import (
     release_before,
     rollback_target,
@@ -59,7 +56,7 @@ from zsops.plan.settings import health_of, settings_of, url_of
 from zsops.plan.stale import refuse_changed, refuse_expired, refuse_other_bytes
 from zsops.plan.waves import Rollout
 from zsops.plan.waves import rollout as spread
-from zsops.plan.wish import Facts, WishedInstance
+from zsops.plan.wish import Facts
 from zsops.process import identity
 from zsops.reach import Connector, Reach
 from zsops.report.run_id import is_run_id, new_run_id
@@ -67,6 +64,7 @@ from zsops.transport.base import HostSession, Transport
 from zsops.transport.kept import Continued, KeptSessions
 from zsops.transport.limits import Limits
 from zsops.way_back import all_unreachable
+from zsops.wishes import Wishes, serving
 
 T = TypeVar("T")
 
@@ -83,19 +81,28 @@ class Fleet:
         env: str | None = None,
         *,
         on: str | None = None,
+        site: str | None = None,
         connect: Connector | None = None,
         probe: ExternalProbe = probe_from_here,
         concurrency: int = CONCURRENCY,
         limits: Limits | None = None,
         skew_s_max: float | None = SKEW_S_MAX,
     ) -> None:
-        """`on`: a selector that narrows the environment's hosts. Raises ConfigError, UsageError.
+        """`on`: a selector that narrows the environment's hosts; `site`: only instances that serve
+        it, and of those with several sites this one alone. Raises ConfigError, UsageError.
 
         `skew_s_max`: a host whose clock is further from ours takes no part in a plan.
         """
         self.project = project
         self.env, self.environment = project.environment(env)
-        self.machines = chosen(machines_of(project.config, self.environment), on)
+        self.site = site
+        machines = chosen(machines_of(project.config, self.environment), on)
+        self.scope = tuple(placed(machines, self.environment.instances))
+        if site is not None:
+            self.scope = serving(project, self.env, self.scope, site)
+            there = {machine.name for machine, _, _ in self.scope}
+            machines = tuple(each for each in machines if each.name in there)
+        self.machines = machines
         self.warnings: list[str] = []
         self.reach = Reach(project.directory, limits=limits, warn=self.warnings.append)
         weakref.finalize(self, self.reach.close)
@@ -104,27 +111,35 @@ class Fleet:
         self._connect = connect or self.reach
         self._concurrency = concurrency
         self._skew_s_max = skew_s_max
-        self.scope = tuple(placed(self.machines, self.environment.instances))
         self._probe = probe
         self._planned = False
         self._indexes = Indexes()
-        self._builds = Builds(project, partial(_learn, self._indexes))
+        self._builds = Builds(project, partial(_learn, self._indexes), only=site)
         self.materials = Materials(project)
+        self._wishes = Wishes(project, site, self._builds, self.materials)
 
     @classmethod
     def load(
-        cls, file: str | Path = FILE_NAME, env: str | None = None, *, on: str | None = None
+        cls,
+        file: str | Path = FILE_NAME,
+        env: str | None = None,
+        *,
+        on: str | None = None,
+        site: str | None = None,
     ) -> Fleet:
         """The environment `env` of `file`; without `env` the only declared one, else `local`.
 
-        `on` narrows its hosts: `eu & !canary`. Raises ConfigError, UsageError.
+        `on` narrows its hosts: `eu & !canary`; `site` its instances, see there. Raises ConfigError,
+        UsageError.
         """
-        return cls(load_project(Path(file)), env, on=on)
+        return cls(load_project(Path(file)), env, on=on, site=site)
 
     @property
     def is_whole(self) -> bool:
-        """Whether no selector leaves a host of the environment out."""
-        return self.machines == machines_of(self.project.config, self.environment)
+        """Whether nothing of the environment is left out."""
+        return self.site is None and self.machines == machines_of(
+            self.project.config, self.environment
+        )
 
     # -- looking ----------------------------------------------------------------------------------
 
@@ -139,11 +154,13 @@ class Fleet:
         for _, name, instance in self.scope:
             self.built(name, instance, on_line)
         facts, unreachable = self._facts(keep_open=keep_open)
-        wishes = [
-            self._looked(self._wish(machine, name, each), each, facts[machine.name, name])
-            for machine, name, each in self.scope
-            if (machine.name, name) in facts
-        ]
+        wishes = []
+        for machine, name, each in self.scope:
+            at = machine.name, name
+            if at in facts:
+                wish = self._wishes.wish(machine, name, each)
+                wish, facts[at] = self._wishes.beside(wish, each, facts[at])
+                wishes.append(wish)
         plan = make_plan(
             wishes,
             facts,
@@ -151,6 +168,7 @@ class Fleet:
             environment=self.env,
             now=datetime.now(UTC),
             unreachable=unreachable,
+            site=self.site,
         )
         if keep_open:
             moving = {each.host for each in plan.instances if not each.is_no_op}
@@ -474,85 +492,44 @@ class Fleet:
     def _machine(self, name: str) -> Machine:
         return next(each for each in self.machines if each.name == name)
 
-    def _wish(self, machine: Machine, name: str, instance: Instance) -> WishedInstance:
-        built = self.built(name, instance)
-        return WishedInstance(
-            host=machine.name,
-            instance=name,
-            site=built.site,
-            settings=settings_of(instance),
-            release_digest=built.release_digest,
-            site_digest=built.site_digest,
-            size=built.size,
-            files=wished_files(built, instance),
-            sites=built.sites,
-            url=url_of(instance, machine.address),
-            material=self.materials.wish(instance),
-            daemon_version=self.wished_daemon.version if self.wished_daemon else None,
-        )
-
-    def _looked(self, wish: WishedInstance, instance: Instance, facts: Facts) -> WishedInstance:
-        """With the links of the new pages, where an address goes that they may lead to."""
-        lost = gone_files(wish, facts)
-        return replace(wish, links=self._builds.links(wish.instance, instance) if lost else None)
-
     def _has_built(self, plan: Plan) -> bool:
         """Whether `plan` was made by this object: its sites are still at hand."""
         return all(
             self._builds.has(each.instance, each.new_release_digest)
-            and self._source(each.instance) == each.secrets.source
+            and self._wishes.source(self.environment.instances[each.instance])
+            == each.secrets.source
             for each in plan.instances
         )
-
-    def _source(self, name: str) -> str:
-        found = self.materials.of(self.environment.instances[name])
-        return found.source if found else ""
 
     def _target(self, host: str, name: str, plan: Plan, *, probe: bool, retry: bool) -> Target:
         machine = self._machine(host)
         instance = on_machine(self.environment.instances[name], machine)
         step = next(each for each in plan.instances if (each.host, each.instance) == (host, name))
-        wish = self._wish(machine, name, instance)
-        checks = [
-            (host, check)
-            for site, host in hosts_of(instance)
-            for check in self.project.site(site).checks
-        ]
-        content = content_checks(step.changes, wish.files)
+        built = self.built(name, instance)
+        is_alone = self._wishes.is_alone(instance)
+        content = content_checks(step.changes, self._wishes.wish(machine, name, instance).files)
+        checks = self._wishes.checks(instance)
         return replace(
             self.target(machine, name, instance),
             transport=Continued(self._connect(machine), self._kept),
             health=health_of(self.project.config.defaults, checks, content),
             plan=step,
-            tar=self.built(name, instance).tar,
-            extents=self.built(name, instance).extents,
-            sites=self.built(name, instance).sites,
+            tar=built.tar,
+            extents=built.extents,
+            sites=() if is_alone else built.sites,
+            only_site=self.site if is_alone else None,
             probe=self.external_probe if probe else None,
             fresh_confirm=probe,
             retry_quarantined=retry,
-            seal=self.materials.of(instance),
+            seal=self._wishes.material(instance),
             recipient=machine.recipient,
             daemon=self.new_daemon(step.old_version) if step.new_version else None,
         )
 
-    @cached_property
+    @property
     def wished_daemon(self) -> NewDaemon | None:
         """The daemon's version that the file names. Raises BuildError for a wheel of another."""
-        wish = self.project.config.daemon
-        if wish is None:
-            return None
-        wheel = read_wheel(self.project.directory / wish.wheel) if wish.wheel else None
-        if wheel is not None and wheel.version != wish.version:
-            raise BuildError(
-                f"`{wish.wheel}` is version {wheel.version}, `daemon` names {wish.version}"
-            )
-        return NewDaemon(
-            version=wish.version,
-            drain_s=wish.drain / 1000,
-            wheel=wheel.path if wheel else None,
-            digest=wheel.digest if wheel else "",
-            size=wheel.size if wheel else 0,
-        )
+        return self._wishes.daemon
 
     def new_daemon(self, old: str | None) -> NewDaemon | None:
         """The file's version, for a host whose daemon is `old`."""

@@ -84,7 +84,8 @@ def prune(
 def diff(fleet: Fleet, old: str, new: str) -> Mapping[tuple[str, str], tuple[FileChange, ...]]:
     """Files that differ between two releases, where both are kept.
 
-    A release is named in full or by its number. Raises NoSuchRelease, HostUnreachable.
+    A release is named in full or by its number; of a fleet's one site only its files are compared.
+    Raises NoSuchRelease, HostUnreachable.
     """
 
     def compare(
@@ -102,6 +103,8 @@ def diff(fleet: Fleet, old: str, new: str) -> Mapping[tuple[str, str], tuple[Fil
                     for each in session.members(name, after)
                 )
                 changes = diff_files(session.members(name, before), wished)
+                if fleet.site is not None:
+                    changes = _of_site(changes, kept, fleet.site)
                 found.append(((machine.name, name), changes))
         return found
 
@@ -192,6 +195,14 @@ def _named(kept: tuple[m.ReleaseInfo, ...], wanted: str) -> str | None:
         if wanted == each.release or (wanted.isdigit() and int(wanted) == each.number):
             return each.release
     return None
+
+
+def _of_site(
+    changes: tuple[FileChange, ...], releases: tuple[m.ReleaseInfo, ...], site: str
+) -> tuple[FileChange, ...]:
+    """Those below the site's root in some release; all, when it never stood beside others."""
+    roots = {part.root for each in releases for part in each.sites if part.name == site}
+    return tuple(each for each in changes if any(each.path.startswith(root) for root in roots))
 
 
 @contextmanager

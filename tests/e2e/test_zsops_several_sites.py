@@ -106,3 +106,19 @@ def test_each_site_by_its_own_name_and_rules(place: Place) -> None:
     (status_now,) = json.loads(place.zsops("status", "--json").stdout)["result"]["instances"]
     assert [each["name"] for each in status_now["releases"][-1]["sites"]] == ["blog", "docs"]
     assert "rollback of site blog" in place.zsops("history", "--all").text
+
+
+def test_one_site_is_deployed_beside_what_the_host_has(place: Place) -> None:
+    assert place.zsops("deploy", "--yes").code == 0
+    place.write("blog", "blog 2")
+    place.write("docs", "docs 2")
+    done = place.zsops("deploy", "--yes", "--site", "blog", "-v")
+    assert done.code == 0, done.stderr
+    assert "site docs" in done.stderr
+    assert "blog 2" in place.get("blog.example")[2]
+    assert "docs 1" in place.get("docs.example")[2]
+    assert place.get("blog.example", "/old")[0] == 301
+    assert "site blog" in place.zsops("history").text
+    place.write("docs", "docs 1")
+    plan = place.zsops("plan", "--detailed-exitcode")
+    assert (plan.code, "nothing to do" in plan.text) == (0, True)  # the very same bytes

@@ -243,7 +243,7 @@ class InstanceRun:
                 self._stop_daemon()
             state = self._link.ask(lambda session: session.start_daemon(instance))
             plan = self._target.plan
-            if plan is not None and state.release_digest != plan.new_release_digest:
+            if plan is not None and state.release != plan.old_release:
                 raise DaemonFailed(
                     f"the daemon of `{instance}` runs, but serves `{state.release}`",
                     hint="run the command again; `zsops status` shows what is served",
@@ -331,6 +331,7 @@ class InstanceRun:
             extents=self._target.extents,
             material=self._material(session),
             sites=self._target.sites,
+            only_site=self._target.only_site,
         )
         with tar.open("rb") as source:
             return session.stage(request, source, self._tell.progress)

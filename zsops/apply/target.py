@@ -82,6 +82,7 @@ class Target:
     settled: str | None = None  # the release in service, when it is as it should be already
     sites: tuple[m.SitePart, ...] = ()  # what the tarball holds
     site_hosts: tuple[tuple[str, str], ...] = ()  # root in the tar, host name to ask for
+    only_site: str | None = None  # of several: the tarball holds this one, the others stay
     rollback_site: str | None = None  # for a rollback: only this site goes back
     with_secrets: bool = False  # for a rollback: the older release's secrets, too
     daemon: NewDaemon | None = None  # before anything else

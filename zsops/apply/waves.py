@@ -260,6 +260,8 @@ def _spoilt(target: Target) -> str | None:
     except ZsopsError as error:
         return error_info(error).message
     wanted = target.plan.new_release_digest if target.plan is not None else None
+    if target.only_site is not None:  # put together on the host: its own record knows the digest
+        wanted = seen.current.release_digest if seen.current is not None else None
     problem = _of_daemon(seen.daemon, wanted, target) or seen.unsafe or seen.drift
     if problem:
         return problem

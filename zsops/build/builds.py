@@ -19,9 +19,13 @@ from zsops.plan.links import PageLinks
 class Builds:
     """Tarballs lie in a temporary directory that goes with the object."""
 
-    def __init__(self, project: Project, built: Callable[[BuiltSite], None]) -> None:
-        """`built` is told of what instances serve, each once."""
+    def __init__(
+        self, project: Project, built: Callable[[BuiltSite], None], *, only: str | None = None
+    ) -> None:
+        """`built` is told of what instances serve, each once. `only`: of several sites only this
+        one is built."""
         self._project = project
+        self._only = only
         self._told = built
         self._sites: dict[str, BuiltSite] = {}
         self._instances: dict[str, BuiltSite] = {}
@@ -36,11 +40,12 @@ class Builds:
         return self._sites[name]
 
     def instance(self, name: str, instance: Instance, on_line: OnLine | None = None) -> BuiltSite:
-        """What the instance serves: its site, or its sites as one bundle. Raises BuildError."""
+        """What is sent to the instance: its site, or its sites as one bundle. Raises BuildError."""
         if name not in self._instances:
-            sites = [self.site(each, on_line) for each in instance.site_names]
-            only = len(sites) == 1
-            made = sites[0] if only else bundle(name, sites, instance.sites or {}, self._scratch)
+            names = instance.site_names if self._only is None else (self._only,)
+            sites = [self.site(each, on_line) for each in names]
+            alone = len(sites) == 1
+            made = sites[0] if alone else bundle(name, sites, instance.sites or {}, self._scratch)
             self._instances[name] = made
             self._told(made)
         return self._instances[name]

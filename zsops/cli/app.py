@@ -19,8 +19,8 @@ from typer.core import TyperGroup
 from zeroserve import __version__
 from zeroserve.errors import ZeroserveError
 from zsops.cli import exit_codes
-from zsops.cli.completion import complete_selector
-from zsops.cli.global_options import hoist
+from zsops.cli.completion import complete_selector, complete_site
+from zsops.cli.global_options import OF_ONE_SITE, hoist
 from zsops.cli.invocation import Form, Invocation, document, print_document, print_summary
 from zsops.config.duration import FORM_HINT, parse_duration
 from zsops.errors import BuildError, ExitCode, UsageError, ZsopsError
@@ -76,6 +76,15 @@ _On = Annotated[
         autocompletion=complete_selector,
     ),
 ]
+_Site = Annotated[
+    str | None,
+    typer.Option(
+        "--site",
+        metavar="SITE",
+        help="Only instances that serve this site, and of their sites this one.",
+        autocompletion=complete_site,
+    ),
+]
 _PerJump = Annotated[
     int,
     typer.Option("--per-jump", metavar="N", min=1, help="Hosts at a time through one jump host."),
@@ -117,6 +126,7 @@ def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as type
         typer.Option("--timeout", metavar="TIME", help="Stop and revert after this time: 90s, 5m."),
     ] = None,
     on: _On = None,
+    site: _Site = None,
     concurrency: Annotated[
         int, typer.Option("--concurrency", metavar="N", min=1, help="Hosts at a time, at most.")
     ] = CONCURRENCY,
@@ -132,6 +142,11 @@ def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as type
         raise UsageError("`--json` and `--jsonl` exclude each other")
     if quiet and verbose:
         raise UsageError("`-q` and `-v` exclude each other")
+    command = context.invoked_subcommand
+    if site is not None and command not in OF_ONE_SITE:
+        raise UsageError(
+            f"`{command}` takes no `--site`", hint=f"these do: {', '.join(OF_ONE_SITE)}"
+        )
     form: Form = "json" if as_json else "jsonl" if as_jsonl else "text"
     context.obj = Invocation(
         directory=directory,
@@ -142,6 +157,7 @@ def global_options(  # noqa: PLR0913, PLR0917 - one parameter an option, as type
         color=not no_color,
         timeout_s=_start_clock(timeout),
         on=on,
+        site=site,
         concurrency=concurrency,
         limits=Limits(per_jump=per_jump, bytes_per_s=_rate(limit_rate)),
     )

@@ -30,7 +30,8 @@ def build(
     """Build and pack sites. The same tree gives the same bytes on any machine."""
     invocation: Invocation = context.obj
     project = invocation.project()
-    names = [site] if site else list(project.config.sites)
+    only = invocation.site_named(site)
+    names = [only] if only else list(project.config.sites)
     results: list[dict[str, Any]] = []
     lines = []
     for name in names:

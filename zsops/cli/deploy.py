@@ -68,9 +68,13 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
 ) -> None:
     """Build, plan, and put the result into service.
 
-    A host where it is not healthy, or where nobody confirms it, goes back by itself.
+    A host where it is not healthy, or where nobody confirms it, goes back by itself. With --site
+    the other sites of an instance stay as its host has them.
     """
     invocation: Invocation = context.obj
+    made = read_plan(invocation.directory / plan) if plan else None
+    if made is not None and invocation.site is None:
+        invocation.site = made.site  # what it was made for
     fleet = invocation.fleet(one_environment(env, env_option))
     chosen = adjusted(
         fleet.strategy(strategy),
@@ -78,7 +82,6 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants 
         max_fail=_hosts(max_fail, len(fleet.machines)),
         soak=soak,
     )
-    made = read_plan(invocation.directory / plan) if plan else None
     if made is None:
         made = fleet.plan(on_line=invocation.detail, keep_open=True)
         if invocation.form == "text":

@@ -37,7 +37,7 @@ def dev(
     invocation: Invocation = context.obj
     if invocation.form != "text":
         raise UsageError("`dev` talks to a person only", hint="leave out `--json` and `--jsonl`")
-    name = _named(invocation, site)
+    name = _named(invocation, invocation.site_named(site))
     # Only here: a library that sees changes, and much else that no other command needs.
     from zeroserve.dev.serve import listen_arguments, serve
     from zeroserve.errors import ZeroserveError

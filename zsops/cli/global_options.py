@@ -17,10 +17,29 @@ GLOBAL: dict[str, bool] = {
     "--no-color": False,
     "--timeout": True,
     "--on": True,
+    "--site": True,
     "--concurrency": True,
     "--per-jump": True,
     "--limit-rate": True,
 }
+
+
+#: Commands that know what one site is. Elsewhere it would be read as less than it does: a lease or
+#: a certificate belongs to the whole host or instance.
+OF_ONE_SITE = (
+    "build",
+    "dev",
+    "plan",
+    "deploy",
+    "promote",
+    "abort",
+    "rollback",
+    "status",
+    "history",
+    "drift",
+    "diff",
+    "logs",
+)
 
 
 def hoist(arguments: list[str], with_value: Iterable[str]) -> list[str]:

@@ -24,7 +24,7 @@ Form = Literal["text", "json", "jsonl"]
 
 @dataclass
 class Invocation:
-    """What `-C -f --json --jsonl -q -v --no-color --timeout` said."""
+    """What the global options said."""
 
     directory: Path = field(default_factory=Path)
     file: Path | None = None
@@ -34,6 +34,7 @@ class Invocation:
     color: bool = True
     timeout_s: float | None = None
     on: str | None = None
+    site: str | None = None
     concurrency: int = CONCURRENCY
     limits: Limits = field(default_factory=Limits)
 
@@ -52,10 +53,21 @@ class Invocation:
         return load_project(self.config_file)
 
     def fleet(self, env: str | None) -> Fleet:
-        """The environment, narrowed by `--on`. Raises ConfigError, UsageError."""
+        """The environment, narrowed by `--on` and `--site`. Raises ConfigError, UsageError."""
         return Fleet(
-            self.project(), env, on=self.on, concurrency=self.concurrency, limits=self.limits
+            self.project(),
+            env,
+            on=self.on,
+            site=self.site,
+            concurrency=self.concurrency,
+            limits=self.limits,
         )
+
+    def site_named(self, argument: str | None) -> str | None:
+        """`build blog` is `build --site blog`; both, if they differ, is a mistake."""
+        if argument and self.site and argument != self.site:
+            raise UsageError(f"two sites are named: `{argument}` and `{self.site}`")
+        return argument or self.site
 
     def fleet_at(self, word: str | None, option: str | None) -> Fleet:
         """The environment that `word` names, or the one host of it.

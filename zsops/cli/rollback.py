@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zsops import upkeep
-from zsops.cli.completion import complete_release, complete_site
+from zsops.cli.completion import complete_release
 from zsops.cli.invocation import Invocation, one_environment
 from zsops.cli.options import EnvArgument, EnvOption, Reason
 from zsops.cli.pick import pick
@@ -16,16 +16,6 @@ from zsops.cli.watch import watch
 from zsops.errors import HostUnreachable, UsageError
 from zsops.fleet import Fleet
 from zsops.report.quantities import short_digest
-
-_Site = Annotated[
-    str | None,
-    typer.Option(
-        "--site",
-        metavar="SITE",
-        help="Only this one of several sites goes back.",
-        autocompletion=complete_site,
-    ),
-]
 
 
 def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer wants them
@@ -48,7 +38,6 @@ def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer want
     pick_one: Annotated[
         bool, typer.Option("--pick", help="Show what there is and ask which, at a terminal.")
     ] = False,
-    site: _Site = None,
     with_secrets: Annotated[
         bool,
         typer.Option(
@@ -65,9 +54,11 @@ def rollback(  # noqa: PLR0913, PLR0917 - one parameter an option, as typer want
     """Bring an earlier site back, as a new release.
 
     By default the newest confirmed one that differs from what is in service; again, it goes
-    further back. It does not ask: who rolls back is in a hurry, and can deploy.
+    further back. It does not ask: who rolls back is in a hurry, and can deploy. With --site only
+    this one of several sites goes back.
     """
     invocation: Invocation = context.obj
+    site = invocation.site
     if sum((to is not None, steps is not None, pick_one)) > 1:
         raise UsageError("`--to`, `--steps` and `--pick` exclude each other")
     fleet = invocation.fleet(one_environment(env, env_option))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from zsops.host import messages as m
+from zsops.plan import alone
 from zsops.plan.model import (
     CertificatePlan,
     DaemonAction,
@@ -28,7 +29,7 @@ PLAN_LIFETIME = timedelta(hours=1)
 _BLOCK_BYTES, _INDEX_RECORD_BYTES = 512, 72  # of a tar, and of its member index
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - what a plan is about
     wishes: Sequence[WishedInstance],
     facts: Mapping[tuple[str, str], Facts],
     *,
@@ -36,12 +37,13 @@ def make_plan(
     environment: str,
     now: datetime,
     unreachable: tuple[UnreachableHost, ...] = (),
+    site: str | None = None,
 ) -> Plan:
     """The plan for `wishes`; `facts` by (host, instance) must have one entry for each."""
     instances = tuple(plan_instance(each, facts[each.host, each.instance]) for each in wishes)
     created = now.astimezone(UTC).replace(microsecond=0)
     content = json.dumps(
-        [project, environment, *(each.model_dump() for each in instances)], sort_keys=True
+        [project, environment, site, *(each.model_dump() for each in instances)], sort_keys=True
     )
     return Plan(
         id=hashlib.sha256(content.encode()).hexdigest()[:12],
@@ -49,6 +51,7 @@ def make_plan(
         environment=environment,
         created=_text(created),
         expires=_text(created + PLAN_LIFETIME),
+        site=site,
         instances=instances,
         unreachable=unreachable,
     )
@@ -59,8 +62,11 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
     seen = facts.observation
     current = seen.current
     source = wish.material.source if wish.material else ""
+    is_alone = wish.only_site is not None
     settled = (
-        current is not None
+        alone.is_settled(wish, seen)
+        if is_alone
+        else current is not None
         and current.release_digest == wish.release_digest
         and current.material == source
         and seen.last_good == current.release
@@ -78,7 +84,7 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         site=wish.site,
         observed=seen.state_digest,
         old_release=deployed.release if deployed else None,
-        old_site_digest=deployed.site_digest if deployed else None,
+        old_site_digest=_old_digest(wish, deployed),
         new_site_digest=wish.site_digest,
         new_release_digest=wish.release_digest,
         files=len(wish.files),
@@ -93,8 +99,9 @@ def plan_instance(wish: WishedInstance, facts: Facts) -> InstancePlan:
         settings_changed=settings_changed,
         recovers=seen.phase.in_flight,
         url=wish.url,
-        secrets=_secrets(wish.material, current),
+        secrets=alone.secrets() if is_alone else _secrets(wish.material, current),
         sites=_sites(wish, deployed, changes),
+        only_site=wish.only_site,
         unread_pages=wish.links.unread if wish.links and any(e.gone for e in changes) else 0,
         warnings=_warnings(wish, seen),
     )
@@ -104,6 +111,8 @@ def _sites(
     wish: WishedInstance, deployed: m.ReleaseInfo | None, changes: Sequence[FileChange]
 ) -> tuple[SitePlan, ...]:
     """One line a site, when there are several before or after."""
+    if wish.only_site is not None:
+        return alone.sites(wish, deployed, len(changes))
     old = {each.name: each for each in (deployed.sites if deployed is not None else ())}
     new = {each.name: each for each in wish.sites}
     if len(old) < 2 and len(new) < 2:
@@ -124,6 +133,12 @@ def _sites(
         )
         for name in sorted(old.keys() | new.keys())
     )
+
+
+def _old_digest(wish: WishedInstance, deployed: m.ReleaseInfo | None) -> str | None:
+    if wish.only_site is not None:
+        return alone.old_digest(wish, deployed)
+    return deployed.site_digest if deployed else None
 
 
 def _secrets(wish: WishedMaterial | None, current: m.ReleaseInfo | None) -> SecretsPlan:
@@ -229,7 +244,8 @@ def _daemon(
         return "restart", "restarted: its settings change; not reachable for a moment"
     if switches:
         return "reload", f"reloaded, generation {(daemon.generation or 0) + 1}; none is dropped"
-    if daemon.release_digest != wish.release_digest:
+    # It does not switch: what is wished for is what the state names.
+    if seen.current is None or daemon.release_digest != seen.current.release_digest:
         return "restart", "restarted: it serves another release than the host's state says"
     return "none", ""
 

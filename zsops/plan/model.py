@@ -95,6 +95,10 @@ class InstancePlan(_Value):
     url: str
     secrets: SecretsPlan
     sites: tuple[SitePlan, ...] = Field(default=(), description="when there are several")
+    only_site: str | None = Field(
+        default=None,
+        description="of several sites only this one changes: digests, files and sizes are its own",
+    )
     unread_pages: int = Field(
         default=0, description="pages that were too large, or too many, to look for links in them"
     )
@@ -129,6 +133,7 @@ class Plan(_Value):
     environment: str
     created: str = Field(description="RFC 3339, UTC")
     expires: str = Field(description="RFC 3339, UTC; afterwards the plan is stale")
+    site: str | None = Field(default=None, description="of `--site`: only this one is deployed")
     instances: tuple[InstancePlan, ...]
     unreachable: tuple[UnreachableHost, ...] = ()
 

@@ -41,6 +41,11 @@ def refuse_other_bytes(saved: Plan, fresh: Plan) -> None:
             f"plan `{saved.id}` is for `{saved.environment}` of project `{saved.project}`",
             hint=_HINT.format(fresh.environment),
         )
+    if saved.site != fresh.site:
+        raise StalePlan(
+            f"plan `{saved.id}` is for {_scope(saved)}, not for {_scope(fresh)}",
+            hint=_HINT.format(fresh.environment),
+        )
     planned = {(each.host, each.instance): each for each in saved.instances}
     wished = {(each.host, each.instance): each for each in fresh.instances}
     if planned.keys() != wished.keys():
@@ -59,3 +64,7 @@ def refuse_other_bytes(saved: Plan, fresh: Plan) -> None:
                 f"site `{instance.site}` builds to other bytes than plan `{saved.id}` says",
                 hint=_HINT.format(fresh.environment),
             )
+
+
+def _scope(plan: Plan) -> str:
+    return "all sites" if plan.site is None else f"site `{plan.site}` alone"

@@ -48,6 +48,7 @@ class WishedInstance:
     sites: tuple[m.SitePart, ...] = ()
     daemon_version: str | None = None  # None: whatever runs there is good
     links: PageLinks | None = None  # None: nobody looked
+    only_site: str | None = None  # of several: only this one is sent, the others stay
 
 
 @dataclass(frozen=True)

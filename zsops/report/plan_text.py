@@ -43,6 +43,9 @@ def _instance(plan: InstancePlan, now: datetime, *, full: bool) -> list[str]:
         f"{plan.files} files, {size_text(plan.size)}"
     ]
     for each in plan.sites:
+        if plan.only_site not in (None, each.site):
+            lines.append(f"    site {each.site}  {short_digest(each.old_digest)}  stays as it is")
+            continue
         same = each.old_digest == each.new_digest
         said = "the same" if same else f"{each.changed} files differ"
         digests = f"{short_digest(each.old_digest)} -> {short_digest(each.new_digest)}"

@@ -35,6 +35,7 @@ def zsops(
             invocation.project(),
             env,
             on=invocation.on,
+            site=invocation.site,
             connect=lambda machine: MemoryTransport(shop.of(machine.name)),
             probe=probe,
             skew_s_max=None,
