@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from zsops.build.sbom import write_sbom
 from zsops.build.site import BuiltSite, build_site
 from zsops.build.twice import check_reproducible
 from zsops.cli.invocation import Invocation
 from zsops.cli.options import SiteArgument
-from zsops.errors import BuildError
+from zsops.errors import BuildError, UsageError
 from zsops.report.quantities import size_text
 
 
@@ -26,9 +27,15 @@ def build(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Keep SITE.tar in this directory.")
     ] = None,
+    bill: Annotated[
+        bool,
+        typer.Option("--sbom", help="Write SITE.cdx.json beside it: what is in it (CycloneDX)."),
+    ] = False,
 ) -> None:
     """Build and pack sites. The same tree gives the same bytes on any machine."""
     invocation: Invocation = context.obj
+    if bill and out is None:
+        raise UsageError("`--sbom` is written beside the tarball", hint="add `--out DIR`")
     project = invocation.project()
     only = invocation.site_named(site)
     names = [only] if only else list(project.config.sites)
@@ -43,9 +50,14 @@ def build(
                 if twin.release_digest != built.release_digest:
                     raise BuildError(f"site `{name}` is not reproducible: a third build differs")
             kept = _keep(built, invocation.directory / out) if out else None
+            listed = (
+                write_sbom(project.config.project, built, kept.parent) if kept and bill else None
+            )
         for warning in built.warnings:
             invocation.say(f"warning: {name}: {warning}")
-        results.append(_result(built, kept))
+        if listed is not None:
+            invocation.say(f"wrote `{listed}`")
+        results.append(_result(built, kept, listed))
         checked = "  reproducible" if check else ""
         lines.append(
             f"{name}  {len(built.members)} files  {size_text(built.size)}"
@@ -64,7 +76,7 @@ def _keep(built: BuiltSite, out: Path) -> Path:
     return kept
 
 
-def _result(built: BuiltSite, kept: Path | None) -> dict[str, Any]:
+def _result(built: BuiltSite, kept: Path | None, listed: Path | None) -> dict[str, Any]:
     return {
         "site": built.site,
         "files": len(built.members),
@@ -72,5 +84,6 @@ def _result(built: BuiltSite, kept: Path | None) -> dict[str, Any]:
         "release_digest": built.release_digest,
         "site_digest": built.site_digest,
         "tar": str(kept) if kept else None,
+        "sbom": str(listed) if listed else None,
         "warnings": list(built.warnings),
     }
